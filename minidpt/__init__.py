@@ -1,0 +1,35 @@
+"""minidpt: DPT (Vision Transformers for Dense Prediction) in plain NumPy.
+
+Reading order, which is the order of the data: images, processing, backbones/vit (then backbones/hybrid), reassemble,
+fusion, heads, model, processing again, render, saving. What the models are made of: ops. What they are filled with:
+params, checkpoints. What you can watch: recording.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "config": ("BitConfig", "DPTConfig"),
+    "errors": ("CheckpointError", "ConfigError", "HubError", "ImageError", "MiniDPTError", "ResourceError"),
+    "images": ("load_image",),
+    "model": ("DPTForDepthEstimation", "DPTForSemanticSegmentation", "DPTModel"),
+    "pipelines": ("pipeline",),
+    "processing": ("DPTFeatureExtractor", "DPTImageProcessor"),
+    "recording": ("record",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name's module on first use, so that `import minidpt` costs nothing (PEP 562)."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'minidpt' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"minidpt.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,70 @@
+"""Files -> named float32 arrays that fit a model's table of tensors, and back.
+
+locate.py               what a user names -> files (embedded, folder, file, Hub)
+hub.py                  the Hugging Face Hub
+safetensors_files.py    one file: check, read, write
+transformers_names.py   names in memory <-> names on disk
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .. import params
+from ..errors import CheckpointError
+from ..params import Tensor
+from .locate import CONFIG, PROCESSOR, WEIGHTS, Source, locate, locate_file
+from .safetensors_files import Entry, index, publish, write
+from .transformers_names import disk_name, reason_to_ignore
+
+__all__ = [
+    "CONFIG",
+    "PROCESSOR",
+    "WEIGHTS",
+    "Entry",
+    "Source",
+    "contents",
+    "disk_name",
+    "load",
+    "locate",
+    "locate_file",
+    "publish",
+    "save",
+]
+
+
+def contents(source: Source) -> dict[str, Entry]:
+    """Every tensor in a model's files, by its name on disk."""
+    found: dict[str, Entry] = {}
+    for path in source.weights:
+        for name, entry in index(path).items():
+            if name in found:
+                raise CheckpointError(f"{source.name}: {name} is in {found[name].path.name} and in {path.name}")
+            found[name] = entry
+    return found
+
+
+def load(found: Mapping[str, Entry], table: Sequence[Tensor], rename: Callable[[str], str], source: str):
+    """Read the table's tensors, strictly: nothing missing, nothing unexpected, shapes equal, all numbers finite.
+
+    Two leniences, both by name: tensors in a file that no inference reads are passed over (transformers_names.IGNORED),
+    and tensors of the table that the forward pass never reads may be absent and are then zero.
+    """
+    kept = {name: entry for name, entry in found.items() if reason_to_ignore(name, table) is None}
+    absent = [t for t in table if t.unused and rename(t.name) not in kept]
+    present = [t for t in table if not (t.unused and rename(t.name) not in kept)]
+    params.check(present, {name: entry.shape for name, entry in kept.items()}, source, rename)
+    named = {t.name: np.zeros(t.shape, np.float32) for t in absent}
+    for t in sorted(present, key=lambda t: kept[rename(t.name)].offset):
+        weight = kept[rename(t.name)].read()
+        if weight.size and not (np.isfinite(weight.min()) and np.isfinite(weight.max())):
+            raise CheckpointError(f"{source}: {rename(t.name)} holds NaN or infinity")
+        named[t.name] = weight
+    return named
+
+
+def save(folder: Path, named: Mapping[str, np.ndarray], rename: Callable[[str], str], config_json: str, dtype: str):
+    """Write model.safetensors and config.json, each under a temporary name first."""
+    write(folder / WEIGHTS, {rename(name): weight for name, weight in named.items()}, dtype, {})
+    publish(folder / CONFIG, lambda temporary: temporary.write_text(config_json, encoding="utf-8"))

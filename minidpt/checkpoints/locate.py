@@ -1,0 +1,103 @@
+"""From what a user names (folder, file, embedded model, Hub id) to the files to read."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from ..errors import CheckpointError
+from ..schema import read_json
+from . import hub
+
+CONFIG, PROCESSOR, WEIGHTS, INDEX = (
+    "config.json",
+    "preprocessor_config.json",
+    "model.safetensors",
+    "model.safetensors.index.json",
+)
+EMBEDDED = ("dpt-mini",)
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+SHARD = re.compile(r"[\w.-]+\.safetensors")
+MAX_SHARDS = 1_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model's files.   config is None where a lone weights file has none beside it."""
+
+    name: str
+    config: Path | None
+    weights: tuple[Path, ...]
+
+
+def locate(name: str | Path, *, revision: str | None = None) -> Source:
+    """Find a model's config and weights. CheckpointError or HubError if there is no such model."""
+    path = Path(name)
+    if str(name) in EMBEDDED and not path.exists():
+        path = Path(str(files("minidpt") / "assets" / str(name)))
+    if path.is_file():
+        if path.suffix != ".safetensors":
+            raise CheckpointError(
+                f"{path}: not a .safetensors file; a model is a folder, a .safetensors file or a Hub id"
+            )
+        config = path.with_name(CONFIG)
+        return Source(str(name), config if config.is_file() else None, (path,))
+    if path.is_dir():
+        return _source(str(name), lambda filename: _in_folder(path, filename))
+    if HUB_ID.fullmatch(str(name)):
+        return _source(str(name), lambda filename: hub.fetch(str(name), filename, revision=revision))
+    raise CheckpointError(f"{name}: no such folder or file, and not a Hub id (owner/name)")
+
+
+def locate_file(name: str | Path, filename: str, *, revision: str | None = None) -> Path:
+    """One file of a model by the same rules, e.g. its preprocessor_config.json. FileNotFoundError if it has none."""
+    path = Path(name)
+    if str(name) in EMBEDDED and not path.exists():
+        path = Path(str(files("minidpt") / "assets" / str(name)))
+    if path.is_file():
+        return path if path.name == filename else _in_folder(path.parent, filename)
+    if path.is_dir():
+        return _in_folder(path, filename)
+    if HUB_ID.fullmatch(str(name)):
+        return hub.fetch(str(name), filename, revision=revision)
+    raise CheckpointError(f"{name}: no such folder or file, and not a Hub id (owner/name)")
+
+
+def _in_folder(folder: Path, filename: str) -> Path:
+    if not (folder / filename).is_file():
+        raise FileNotFoundError(filename)
+    return folder / filename
+
+
+def _source(name: str, get: Callable[[str], Path]) -> Source:
+    try:
+        config = get(CONFIG)
+    except FileNotFoundError:
+        raise CheckpointError(f"{name}: has no {CONFIG}, so it is no model in transformers' format") from None
+    try:
+        return Source(name, config, (get(WEIGHTS),))
+    except FileNotFoundError:
+        pass
+    try:
+        shards = shard_names(get(INDEX))
+        return Source(name, config, tuple(get(shard) for shard in shards))
+    except FileNotFoundError as error:
+        missing = WEIGHTS if str(error) == INDEX else str(error)
+        hint = "; only safetensors are read, not pickled .bin files" if missing == WEIGHTS else " named in its index"
+        raise CheckpointError(f"{name}: has no {missing}{hint}") from None
+
+
+def shard_names(index: Path) -> list[str]:
+    """The files that a sharded model's index names: plain names in the same folder, nothing else."""
+    content = read_json(index)
+    weight_map = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(weight_map, dict) or not all(isinstance(shard, str) for shard in weight_map.values()):
+        raise CheckpointError(f"{index}: has no weight_map of tensor name: file name")
+    shards = sorted(set(weight_map.values()))
+    for shard in shards:
+        if not SHARD.fullmatch(shard) or shard.startswith("."):
+            raise CheckpointError(f"{index}: {shard!r} is not a plain .safetensors file name")
+    if not 0 < len(shards) <= MAX_SHARDS:
+        raise CheckpointError(f"{index}: names {len(shards)} files; expected 1 to {MAX_SHARDS}")
+    return shards

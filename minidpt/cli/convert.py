@@ -1,0 +1,22 @@
+"""A public checkpoint of the DPT family -> a folder in transformers' format, which minidpt and transformers load."""
+
+import argparse
+
+from minidpt.cli.report import say
+
+DTYPES = ("float32", "float16", "bfloat16")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source", metavar="SRC", help="the checkpoint: a .pt, .pth, .bin or .safetensors file, or a folder"
+    )
+    parser.add_argument("destination", metavar="DST", help="the folder to write")
+    parser.add_argument("--dtype", choices=DTYPES, help="of the written weights (default: as they are)")
+
+
+def run(args: argparse.Namespace) -> int:
+    from minidpt.checkpoints import convert
+
+    say(convert(args.source, args.destination, dtype=args.dtype))
+    return 0

@@ -1,0 +1,50 @@
+"""The embedded picture through the embedded model: a first result without any file or network of your own."""
+
+import argparse
+import os
+from importlib import resources
+from pathlib import Path
+
+from minidpt.cli import depth, options
+from minidpt.cli.inputs import plan_outputs
+from minidpt.cli.report import UsageError, printable, say, say_json
+
+PICTURE = "example.jpg"
+WHAT_IT_IS = {
+    "picture": "the picture",
+    "png16": "depth as a 16-bit PNG: near = bright",
+    "npy": "the same as a float32 array at the picture's size: numpy.load reads it",
+    "side": "picture and depth in colours, side by side: look at this one first",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_output(parser, default="minidpt-demo")
+    options.add_compute(parser)
+    parser.set_defaults(model=depth.EMBEDDED, revision=None, max_pixels=None)
+
+
+def run(args: argparse.Namespace) -> int:
+    options.set_threads(args.threads)
+    from minidpt.errors import ResourceError
+    from minidpt.saving import DEPTH_SUFFIXES, write_atomically
+
+    formats = ["png16", "npy", "side"]
+    (stem,) = plan_outputs([PICTURE], args.output, [DEPTH_SUFFIXES[name] for name in formats]).values()
+    embedded = resources.files("minidpt").joinpath("assets").joinpath(PICTURE)
+    if not embedded.is_file():
+        raise ResourceError(f"{PICTURE}: missing from the installed package; install minidpt again")
+    if os.path.exists(stem) and Path(stem).read_bytes() != embedded.read_bytes():
+        raise UsageError(f"{stem}: another picture of this name is there; choose another folder with -o")
+    picture = str(write_atomically(stem, embedded.read_bytes()))
+    record = depth.estimator(args, formats, options.COLORMAPS[0])(picture, stem)
+    files = {"picture": picture, **record["files"]}
+    if args.json:
+        say_json({"input": picture, "ok": True} | record | {"files": files})
+        return 0
+    width = max(map(len, files.values()))
+    for name, path in files.items():
+        say(f"{printable(path):<{width}}  {WHAT_IT_IS[name]}")
+    height, columns = record["size"]
+    say(f"({record['meaning']}; {height}x{columns}, {record['seconds']:.2f} s, backend {record['backend']})")
+    return 0

@@ -1,0 +1,107 @@
+"""Pictures -> depth maps, each as a 16-bit PNG and as float32 .npy at the picture's own size."""
+
+import argparse
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from minidpt.cli import options
+from minidpt.cli.inputs import for_each, model_name, plan_outputs
+from minidpt.cli.report import note
+
+EMBEDDED = "dpt-mini"
+ABOUT_EMBEDDED = (
+    "dpt-mini is a small demonstration model trained on rendered scenes; for real work name a published one, "
+    "--model Intel/dpt-large (needs: pip install 'minidpt[hub]'), or a local folder"
+)
+MEANINGS = {
+    "relative_inverse": "relative inverse depth: larger = nearer, no unit",
+    "metric": "metric depth in metres: larger = farther",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_images(parser)
+    options.add_output(parser)
+    options.add_model(parser, EMBEDDED)
+    parser.add_argument(
+        "--format",
+        type=options.depth_formats,
+        metavar="LIST",
+        help=f"some of {','.join(options.DEPTH_FORMATS)} (default: png16,npy)",
+    )
+    names = ", ".join(options.COLORMAPS)
+    parser.add_argument("--colormap", choices=options.COLORMAPS, metavar="NAME", help=f"add a colour picture: {names}")
+    parser.add_argument("--side", action="store_true", help="add picture and colours side by side")
+    options.add_compute(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    options.set_threads(args.threads)
+    from minidpt.saving import DEFAULT_DEPTH_FORMATS, DEPTH_SUFFIXES
+
+    formats = list(args.format or DEFAULT_DEPTH_FORMATS)
+    if args.colormap and "png" not in formats:
+        formats.append("png")
+    if args.side:
+        formats.append("side")
+    plan = plan_outputs(args.images, args.output, [DEPTH_SUFFIXES[name] for name in formats])
+    estimate = estimator(args, formats, args.colormap or options.COLORMAPS[0])
+    return for_each(plan, estimate, args)
+
+
+def estimator(args: argparse.Namespace, formats: list[str], colormap: str) -> Callable[[str, str], dict[str, Any]]:
+    """`work(picture, stem)` for `for_each`. The model is loaded once, after the first picture could be read."""
+    from minidpt import DPTForDepthEstimation, DPTImageProcessor, load_image
+    from minidpt.pipelines import estimate_depth
+    from minidpt.saving import describe_depth, save_depth
+
+    @cache
+    def load() -> tuple[Any, Any]:
+        if args.model == EMBEDDED:
+            note(ABOUT_EMBEDDED)
+        revision = options.given(revision=args.revision)
+        model = DPTForDepthEstimation.from_pretrained(
+            args.model, backend=args.backend, precision=args.precision, **revision
+        )
+        return model, DPTImageProcessor.from_pretrained(args.model, **revision)
+
+    def work(picture: str, stem: str) -> dict[str, Any]:
+        image = load_image(picture, **options.given(max_pixels=args.max_pixels))
+        model, processor = load()
+        start = time.perf_counter()
+        depth, kind, network_size = estimate_depth(model, processor, image)
+        about = {
+            "model": model_name(args.model),
+            **options.given(revision=args.revision),
+            "backend": model.backend,
+            "precision": model.precision,
+            "input_size": list(image.shape[:2]),
+            "network_size": list(network_size),
+        }
+        paths = save_depth(stem, depth, kind=kind, formats=formats, colormap=colormap, image=image, metadata=about)
+        seconds = time.perf_counter() - start
+        facts = describe_depth(depth, kind=kind)
+        _note_oddities(picture, facts)
+        return {
+            "files": dict(zip(formats, map(str, paths), strict=True)),
+            "meaning": MEANINGS[kind],
+            "size": list(depth.shape),
+            "seconds": round(seconds, 3),
+            **facts,
+            **about,
+        }
+
+    return work
+
+
+def _note_oddities(picture: str, facts: dict[str, Any]) -> None:
+    if facts["min"] is None:
+        note(f"{picture}: the depth map has no valid value")
+    elif facts["min"] == facts["max"]:
+        note(f"{picture}: the depth map is constant; its pictures are black")
+    if facts["clipped_fraction"]:
+        note(
+            f"{picture}: {facts['clipped_fraction']:.1%} of it lies beyond 65.535 m and is clipped in png16, not in npy"
+        )

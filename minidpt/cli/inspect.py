@@ -1,0 +1,18 @@
+"""What a model is made of: its stages, the shapes between them, its parameters. Reads the model, computes nothing."""
+
+import argparse
+
+from minidpt.cli import options
+from minidpt.cli.report import say
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="dpt-mini, a folder, a .safetensors file or a hub id")
+    parser.add_argument("--size", type=options.size, metavar="HxW", help="size of the picture that the network sees")
+
+
+def run(args: argparse.Namespace) -> int:
+    from minidpt.inspection import describe
+
+    say(describe(args.model, size=args.size))
+    return 0

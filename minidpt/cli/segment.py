@@ -1,0 +1,72 @@
+"""Pictures -> maps of class labels, each as a PNG whose pixel values are class numbers and whose palette shows them."""
+
+import argparse
+import time
+from functools import cache
+from typing import Any
+
+from minidpt.cli import options
+from minidpt.cli.inputs import for_each, model_name, plan_outputs
+from minidpt.cli.report import UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_images(parser)
+    options.add_output(parser)
+    options.add_model(parser, None)
+    parser.add_argument("--npy", action="store_true", help="add the labels as an array")
+    parser.add_argument("--overlay", action="store_true", help="add the picture under the classes' colours")
+    parser.add_argument("--legend", action="store_true", help="add a picture of the classes' colours and names")
+    options.add_compute(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.model is None:
+        raise UsageError("no model for segmentation is embedded; name one, for example --model Intel/dpt-large-ade")
+    options.set_threads(args.threads)
+    from minidpt import DPTForSemanticSegmentation, DPTImageProcessor, load_image
+    from minidpt.pipelines import segment
+    from minidpt.render import class_shares
+    from minidpt.saving import SEGMENTATION_SUFFIXES, save_segmentation
+
+    formats = ["png", *(name for name in ("npy", "overlay", "legend") if getattr(args, name))]
+    plan = plan_outputs(args.images, args.output, [SEGMENTATION_SUFFIXES[name] for name in formats])
+
+    @cache
+    def load() -> tuple[Any, Any]:
+        revision = options.given(revision=args.revision)
+        model = DPTForSemanticSegmentation.from_pretrained(
+            args.model, backend=args.backend, precision=args.precision, **revision
+        )
+        return model, DPTImageProcessor.from_pretrained(args.model, **revision)
+
+    def work(picture: str, stem: str) -> dict[str, Any]:
+        image = load_image(picture, **options.given(max_pixels=args.max_pixels))
+        model, processor = load()
+        start = time.perf_counter()
+        labels, network_size = segment(model, processor, image)
+        names = model.config.id2label
+        about = {
+            "model": model_name(args.model),
+            **options.given(revision=args.revision),
+            "backend": model.backend,
+            "precision": model.precision,
+            "input_size": list(image.shape[:2]),
+            "network_size": list(network_size),
+        }
+        paths = save_segmentation(stem, labels, id2label=names, formats=formats, image=image, metadata=about)
+        shares = class_shares(labels)
+        largest = ", ".join(
+            f"{names.get(label, f'class {label}')} {share:.0%}" for label, share in [*shares.items()][:3]
+        )
+        return {
+            "files": dict(zip(formats, map(str, paths), strict=True)),
+            "kind": "segmentation",
+            "meaning": f"labels, {len(shares)} classes: {largest}",
+            "size": list(labels.shape),
+            "seconds": round(time.perf_counter() - start, 3),
+            "classes": {names.get(label, f"class {label}"): round(share, 6) for label, share in shares.items()},
+            **about,
+        }
+
+    return for_each(plan, work, args)

@@ -1,0 +1,73 @@
+"""Fusion: four maps become one, from coarse to fine, doubling the size at each step.   [DPT fig. 1 right, §3.2]"""
+
+from typing import Any
+
+from . import ops, params
+from .config import DPTConfig
+from .params import Tensor
+from .recording import note
+
+Array = Any
+UNUSED_UNIT = "the deepest fusion step has no finer map to join, so its first residual unit never runs"
+
+
+def fuse(maps: list[Array], p: dict, config: DPTConfig) -> list[Array]:
+    """Bring every map to one width, then refine and double, joining the next finer map on the way.
+
+    maps: (N, H_k, W_k, C_k), finest first -> fused maps (N, 2 H_k, 2 W_k, F), coarsest first
+    """
+    narrowed = [
+        note(f"neck.{level}", ops.conv2d(x, **level_params, padding=1))
+        for level, (x, level_params) in enumerate(zip(maps, p["neck"], strict=True))
+    ]
+    fused: list[Array] = []
+    x = None
+    for skip, step in zip(reversed(narrowed), p["fusion"], strict=True):
+        if x is None:
+            x = skip
+        else:
+            skip = ops.resize_bilinear(skip, ops.map_size(x), align_corners=False)
+            x = ops.add(x, residual_unit(skip, step["residual_unit_1"], config))
+        x = residual_unit(x, step["residual_unit_2"], config)
+        x = ops.resize_bilinear(x, scale=2, align_corners=True)
+        x = note(f"fused.{len(fused)}", ops.linear(x, **step["projection"]))
+        fused.append(x)
+    return fused
+
+
+def residual_unit(x: Array, p: dict, config: DPTConfig) -> Array:
+    """x + conv2(relu(conv1(relu(x)))), with a batch norm after each convolution where the config has one.
+
+    x: (N, H, W, F) -> (N, H, W, F).   The skip carries x before its activation.
+    """
+    if not config.fusion_has_batch_norm:
+        y = ops.conv2d(x, **p["conv1"], padding=1, pre_activation="relu", activation="relu")
+        return ops.conv2d(y, **p["conv2"], padding=1, residual=x)
+    y = ops.conv2d(x, **p["conv1"], padding=1, pre_activation="relu")
+    y = ops.batch_norm(y, **p["norm1"], activation="relu")
+    y = ops.conv2d(y, **p["conv2"], padding=1)
+    return ops.add(ops.batch_norm(y, **p["norm2"]), x)
+
+
+def tensors(config: DPTConfig) -> list[Tensor]:
+    """The table of the neck's convolutions and of the fusion steps, deepest step first."""
+    width = config.fusion_hidden_size
+    table: list[Tensor] = []
+    for level, channels in enumerate(config.neck_hidden_sizes):
+        table += params.conv(f"neck.{level}", width, channels, 3, bias=False)
+    for step in range(len(config.neck_hidden_sizes)):
+        table += params.pixelwise(f"fusion.{step}.projection", width, width)
+        for unit in (1, 2):
+            unused = UNUSED_UNIT if step == 0 and unit == 1 else ""
+            table += unit_tensors(config, f"fusion.{step}.residual_unit_{unit}", unused)
+    return table
+
+
+def unit_tensors(config: DPTConfig, name: str, unused: str) -> list[Tensor]:
+    width = config.fusion_hidden_size
+    table: list[Tensor] = []
+    for i in (1, 2):
+        table += params.conv(f"{name}.conv{i}", width, width, 3, bias=config.fusion_has_bias)
+        if config.fusion_has_batch_norm:
+            table += params.batch_norm(f"{name}.norm{i}", width)
+    return [Tensor(t.name, t.shape, t.kind, unused) for t in table]

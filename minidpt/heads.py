@@ -1,0 +1,53 @@
+"""Heads: the finest fused map becomes a depth, or a score for every class.   [DPT §3.3, supplementary §A]"""
+
+from typing import Any
+
+from . import ops, params
+from .config import DPTConfig
+from .params import Tensor
+from .recording import note
+
+Array = Any
+DEPTH_CHANNELS = 32  # width before the last layer of the depth head, fixed in every published model
+
+
+def depth_head(x: Array, p: dict) -> Array:
+    """Halve the channels, double the size, two more layers, no negative depth.   x: (N, H, W, F) -> (N, 2 H, 2 W)"""
+    if "projection" in p:
+        x = note("head.projection", ops.conv2d(x, **p["projection"], padding=1, activation="relu"))
+    x = note("head.0", ops.conv2d(x, **p["conv1"], padding=1))
+    x = note("head.1", ops.resize_bilinear(x, scale=2, align_corners=True))
+    x = note("head.2", ops.conv2d(x, **p["conv2"], padding=1, activation="relu"))
+    return ops.drop_channel(note("head.3", ops.linear(x, **p["conv3"], activation="relu")))
+
+
+def class_scores(x: Array, p: dict, name: str) -> Array:
+    """One 3 x 3 layer, then a score per class.   x: (N, H, W, F) -> (N, H, W, num_labels)"""
+    x = ops.conv2d(x, **p["conv"], padding=1)
+    x = note(f"{name}.0", ops.batch_norm(x, **p["norm"], activation="relu"))
+    return note(f"{name}.1", ops.linear(x, **p["classifier"]))
+
+
+def segmentation_head(x: Array, p: dict) -> Array:
+    """x: (N, H, W, F) -> logits (N, 2 H, 2 W, num_labels)"""
+    return ops.resize_bilinear(class_scores(x, p, "head"), scale=2, align_corners=True)
+
+
+def depth_tensors(config: DPTConfig) -> list[Tensor]:
+    """The table of the depth head."""
+    width = config.fusion_hidden_size
+    table = params.conv("head.projection", width, width, 3) if config.add_projection else []
+    table += params.conv("head.conv1", width // 2, width, 3)
+    table += params.conv("head.conv2", DEPTH_CHANNELS, width // 2, 3)
+    return table + params.pixelwise("head.conv3", 1, DEPTH_CHANNELS)
+
+
+def segmentation_tensors(config: DPTConfig) -> list[Tensor]:
+    """The table of the segmentation head and, where the config has it, of the auxiliary head used in the loss."""
+    width = config.fusion_hidden_size
+    table: list[Tensor] = []
+    for name in ("head", "auxiliary_head") if config.use_auxiliary_head else ("head",):
+        table += params.conv(f"{name}.conv", width, width, 3, bias=False)
+        table += params.batch_norm(f"{name}.norm", width)
+        table += params.pixelwise(f"{name}.classifier", config.num_labels, width)
+    return table

@@ -1,0 +1,77 @@
+"""A backend is a table: for each name of the menu, the function that does it, and how weights are prepared for it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from . import attention, conv, layout, pointwise, resize
+
+MENU: dict[str, tuple[str, ...]] = {
+    "layout": (
+        "from_numpy", "to_numpy", "channels_last", "patches", "prepend_token", "take_tokens", "tokens_to_map",
+        "map_to_tokens", "map_size", "concat_token", "split_heads", "merge_heads", "drop_channel",
+    ),
+    "pointwise": ("add", "activate", "linear", "layer_norm", "group_norm", "batch_norm"),
+    "attention": ("attend", "attention_weights"),
+    "conv": ("conv2d", "conv_transpose2d", "max_pool2d"),
+    "resize": ("resize_bilinear",),
+}  # fmt: skip
+
+OP_NAMES = frozenset(name for row in MENU.values() for name in row)
+
+
+def prepare_numpy(kind: str, weight: np.ndarray) -> np.ndarray:
+    """What the NumPy ops want of a weight of this kind (see params.Tensor): float32, kernels standardised."""
+    weight = np.ascontiguousarray(weight, dtype=np.float32)
+    return conv.standardize_weight(weight) if kind == "standardized_conv" else weight
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One column of the op table.
+
+    name: what users call it.   ops: name -> function, exactly the menu's names.
+    prepare(kind, weight): one weight as NumPy array -> what this backend's ops take, done once per model.
+    precisions: those it can do; anything else falls back to the next more exact one.
+    """
+
+    name: str
+    ops: Mapping[str, Callable[..., Any]]
+    prepare: Callable[[str, np.ndarray], Any] = prepare_numpy
+    precisions: tuple[str, ...] = ("highest",)
+
+    def __post_init__(self):
+        if set(self.ops) != OP_NAMES:
+            raise ValueError(f"backend {self.name}: ops differ from the menu by {sorted(set(self.ops) ^ OP_NAMES)}")
+
+
+def column(rows: Mapping[str, ModuleType]) -> dict[str, Callable[..., Any]]:
+    """The menu's functions, each taken from its row's module."""
+    return {name: getattr(rows[row], name) for row, names in MENU.items() for name in names}
+
+
+NUMPY = Backend(
+    "numpy",
+    column({"layout": layout, "pointwise": pointwise, "attention": attention, "conv": conv, "resize": resize}),
+)
+
+BACKENDS = {"numpy": NUMPY}
+PRECISIONS = ("medium", "high", "highest")  # from the least to the most exact
+
+
+def choose(backend: str = "auto", precision: str = "highest") -> tuple[Backend, str]:
+    """The backend of that name ("auto": the fastest one here) and the precision that it will really run.
+
+    ValueError for a name that is not known or not available.
+    """
+    name = "numpy" if backend == "auto" else backend
+    if name not in BACKENDS:
+        raise ValueError(f"backend {backend!r} is not one of auto, {', '.join(BACKENDS)}")
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
+    chosen = BACKENDS[name]
+    exact_enough = PRECISIONS[PRECISIONS.index(precision) :]
+    return chosen, next(p for p in exact_enough if p in chosen.precisions)

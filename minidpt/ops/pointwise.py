@@ -1,0 +1,121 @@
+"""Linear layers, normalisations and activations: everything that treats each pixel or token by itself."""
+
+import math
+
+import numpy as np
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    """x times the normal distribution function of x, exactly (erf), not the tanh approximation.   x: any shape"""
+    from scipy.special import erf  # here, so that `import minidpt` stays light
+
+    return x * (0.5 * (1 + erf(x * np.float32(math.sqrt(0.5)))))
+
+
+def gelu_tanh(x: np.ndarray) -> np.ndarray:
+    """The tanh approximation of gelu.   [transformers: gelu_new, gelu_pytorch_tanh]"""
+    return x * (0.5 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x))))
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)), by tanh so that a large -x does not overflow."""
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+def relu(x: np.ndarray) -> np.ndarray:
+    """max(x, 0)"""
+    return np.maximum(x, 0)
+
+
+def silu(x: np.ndarray) -> np.ndarray:
+    """x sigmoid(x)"""
+    return x * sigmoid(x)
+
+
+ACTIVATIONS = {
+    "gelu": gelu,
+    "gelu_new": gelu_tanh,
+    "gelu_pytorch_tanh": gelu_tanh,
+    "relu": relu,
+    "sigmoid": sigmoid,
+    "silu": silu,
+    "swish": silu,
+    "tanh": np.tanh,
+}
+
+
+def activate(x: np.ndarray, activation: str | None) -> np.ndarray:
+    """Apply the activation of that name (transformers' names) to every element; None leaves x as it is."""
+    return x if activation is None else ACTIVATIONS[activation](x)
+
+
+def add(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """x + y, elementwise.   Shapes equal, or one for all pictures or tokens: (N, T, D) + (1, T, D) or (N, 1, D)"""
+    return x + y
+
+
+def linear(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None = None,
+    *,
+    activation: str | None = None,
+    residual: np.ndarray | None = None,
+) -> np.ndarray:
+    """y = activation(x weight^T + bias) + residual
+
+    x: (..., I)   weight: (O, I)   bias: (O,)   residual: (..., O)   -> (..., O)
+    On a map (N, H, W, I) this is the 1 x 1 convolution.   [torch: Linear]
+    """
+    if x.shape[-1] != weight.shape[1]:
+        raise ValueError(f"linear: x {x.shape} does not end in the {weight.shape[1]} columns of weight {weight.shape}")
+    y = np.matmul(x, weight.T)
+    if bias is not None:
+        y = y + bias
+    y = activate(y, activation)
+    return y if residual is None else y + residual
+
+
+def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, *, eps: float) -> np.ndarray:
+    """Each token minus its mean, over its standard deviation (biased, eps inside the root), scaled and shifted.
+
+    x: (..., D)   weight, bias: (D,)   -> (..., D)
+    """
+    centred = x - x.mean(axis=-1, keepdims=True)
+    variance = np.mean(centred * centred, axis=-1, keepdims=True)
+    return centred / np.sqrt(variance + np.float32(eps)) * weight + bias
+
+
+def group_norm(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, *, groups: int, eps: float, activation: str | None = None
+) -> np.ndarray:
+    """As layer_norm, but over all pixels and the channels of one group at once, for each picture.
+
+    x: (N, H, W, C), C a multiple of groups   weight, bias: (C,)   -> (N, H, W, C)   [torch: GroupNorm]
+    """
+    n, h, w, c = x.shape
+    if c % groups:
+        raise ValueError(f"group_norm: {c} channels cannot be split into {groups} groups")
+    grouped = x.reshape(n, h * w, groups, c // groups)
+    centred = grouped - grouped.mean(axis=(1, 3), keepdims=True)
+    variance = np.mean(centred * centred, axis=(1, 3), keepdims=True)
+    normed = (centred / np.sqrt(variance + np.float32(eps))).reshape(n, h, w, c)
+    return activate(normed * weight + bias, activation)
+
+
+def batch_norm(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray,
+    running_mean: np.ndarray,
+    running_var: np.ndarray,
+    *,
+    eps: float = 1e-5,
+    activation: str | None = None,
+) -> np.ndarray:
+    """(x - running_mean) / sqrt(running_var + eps) weight + bias, with the statistics that training left behind.
+
+    x: (..., C)   the rest: (C,)   -> (..., C)   [torch: BatchNorm2d.eval()]
+    """
+    scale = weight / np.sqrt(running_var + np.float32(eps))
+    return activate(x * scale + (bias - running_mean * scale), activation)

@@ -1,0 +1,95 @@
+"""Resizing of channels-last maps: bilinear and bicubic, with both meanings of the corner.
+
+Every resize here is separable and linear, so it is two small matrices: one that mixes rows, one that mixes columns.
+Row i of such a matrix holds the weights with which the input positions contribute to output position i.
+"""
+
+import math
+
+import numpy as np
+
+CUBIC_A = -0.75  # the sharpness of torch's bicubic kernel (Pillow's is -0.5)
+
+
+def _source_positions(n_out: int, n_in: int, align_corners: bool) -> np.ndarray:
+    """Where each output position lies on the input axis, in input pixels (float64)."""
+    i = np.arange(n_out, dtype=np.float64)
+    if align_corners:  # first and last pixel centres coincide
+        return i * ((n_in - 1) / (n_out - 1)) if n_out > 1 else i * 0.0
+    return (i + 0.5) * (n_in / n_out) - 0.5  # the pixels' outer edges coincide
+
+
+def bilinear_matrix(n_out: int, n_in: int, align_corners: bool) -> np.ndarray:
+    """Weights of linear interpolation along one axis.   -> (n_out, n_in) float64, rows sum to 1"""
+    position = np.clip(_source_positions(n_out, n_in, align_corners), 0, n_in - 1)
+    low = np.floor(position).astype(np.int64)
+    high = np.minimum(low + 1, n_in - 1)
+    rows = np.arange(n_out)
+    matrix = np.zeros((n_out, n_in))
+    matrix[rows, low] = 1 - (position - low)
+    matrix[rows, high] += position - low  # += : at the border low and high are the same pixel
+    return matrix
+
+
+def bicubic_matrix(n_out: int, n_in: int, align_corners: bool) -> np.ndarray:
+    """Weights of cubic convolution (a = -0.75, no antialiasing) along one axis.   -> (n_out, n_in) float64
+
+    The four taps are clamped to the border; the position itself is not, as in torch.
+    """
+    a = CUBIC_A
+    position = _source_positions(n_out, n_in, align_corners)
+    low = np.floor(position).astype(np.int64)
+    rows = np.arange(n_out)
+    matrix = np.zeros((n_out, n_in))
+    for tap in (-1, 0, 1, 2):
+        d = np.abs(position - (low + tap))
+        near = ((a + 2) * d - (a + 3)) * d * d + 1
+        far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+        np.add.at(matrix, (rows, np.clip(low + tap, 0, n_in - 1)), np.where(d <= 1, near, far))
+    return matrix
+
+
+def _target_size(x: np.ndarray, size: tuple[int, int] | None, scale: float | None) -> tuple[int, int]:
+    if x.ndim != 4:
+        raise ValueError(f"resize expects (N, H, W, C), got shape {x.shape}")
+    if (size is None) == (scale is None):
+        raise ValueError(f"resize expects exactly one of size and scale, got size={size}, scale={scale}")
+    height, width = size if size is not None else (math.floor(x.shape[1] * scale), math.floor(x.shape[2] * scale))
+    if min(height, width, *x.shape[1:3]) < 1:
+        raise ValueError(f"resize expects sides of at least 1, got {x.shape[1:3]} -> {(height, width)}")
+    return int(height), int(width)
+
+
+def _apply(x: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Mix columns, then rows.   x: (N, H, W, C), rows: (H', H), columns: (W', W) -> (N, H', W', C)"""
+    n, h, _, c = x.shape
+    x = np.matmul(columns.astype(x.dtype), x)  # (N, H, W', C)
+    x = np.matmul(rows.astype(x.dtype), x.reshape(n, h, -1))  # (N, H', W' C)
+    return x.reshape(n, len(rows), len(columns), c)
+
+
+def resize_bilinear(
+    x: np.ndarray, size: tuple[int, int] | None = None, *, scale: float | None = None, align_corners: bool
+) -> np.ndarray:
+    """y[n,i,j,c] = sum over the four nearest pixels, weighted by closeness.
+
+    x: (N, H, W, C) -> (N, *size, C); with `scale` the size is floor(scale H), floor(scale W). No antialiasing.
+    [torch: interpolate(mode="bilinear")]
+    """
+    height, width = _target_size(x, size, scale)
+    if (height, width) == x.shape[1:3]:
+        return x
+    rows = bilinear_matrix(height, x.shape[1], align_corners)
+    return _apply(x, rows, bilinear_matrix(width, x.shape[2], align_corners))
+
+
+def resize_bicubic(x: np.ndarray, size: tuple[int, int], *, align_corners: bool = False) -> np.ndarray:
+    """Cubic convolution over the 4 x 4 nearest pixels; may overshoot the input's range.   [torch: mode="bicubic"]
+
+    x: (N, H, W, C) -> (N, *size, C)
+    """
+    height, width = _target_size(x, size, None)
+    if (height, width) == x.shape[1:3]:
+        return x
+    rows = bicubic_matrix(height, x.shape[1], align_corners)
+    return _apply(x, rows, bicubic_matrix(width, x.shape[2], align_corners))
