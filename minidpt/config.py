@@ -3,8 +3,12 @@
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Self, cast
 
+from .checkpoints.locate import CONFIG, locate_file
+from .errors import ConfigError
+from .presets import preset
 from .schema import (
     ACTIVATION,
     MAX_BLOCKS,
@@ -18,6 +22,7 @@ from .schema import (
     number,
     one_of,
     optional,
+    read_json,
     sequence,
     setting,
     square,
@@ -72,6 +77,13 @@ class BitConfig(Config):
     def middle_channels(out_channels: int) -> int:
         """Width inside a bottleneck of that output width: a quarter."""
         return whole_eights(out_channels / 4)
+
+
+def _config_file(name: str | Path, revision: str | None) -> Path:
+    try:
+        return locate_file(name, CONFIG, revision=revision)
+    except FileNotFoundError:
+        raise ConfigError(f"{name}: has no {CONFIG}") from None
 
 
 HYBRID_BACKBONE = {
@@ -139,11 +151,20 @@ class DPTConfig(Config):
     )
     neck_ignore_stages: tuple[int, ...] = setting((0, 1), sequence(integer(0, MAX_BLOCKS), 0))
     backbone_config: Config | None = setting(None, backbone)
-    pooler_output_size: int | None = setting(None, optional(integer(1, MAX_WIDTH)))
+    pooler_output_size: int = setting(None, optional(integer(1, MAX_WIDTH)))
     pooler_act: str = setting("tanh", ACTIVATION)
-    num_labels: int | None = setting(None, optional(integer(1, MAX_WIDTH)))
-    id2label: dict[int, str] | None = setting(None, labels)
+    num_labels: int = setting(None, optional(integer(1, MAX_WIDTH)))
+    id2label: dict[int, str] = setting(None, labels)
     depth_estimation_type: str = setting("relative", one_of("relative", "metric"))
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, *, revision: str | None = None, **changes: Any) -> Self:
+        """The config of a published model (known without a download), of a folder or of a Hub id, with `changes`."""
+        row = None if Path(name).exists() else preset(str(name))
+        values = dict(row["config"]) if row else read_json(_config_file(name, revision))
+        if isinstance(values, dict) and {"num_labels", "id2label"} & changes.keys():
+            values = {key: value for key, value in values.items() if key not in ("num_labels", "id2label")}
+        return cls.from_dict({**values, **changes} if isinstance(values, dict) else values)
 
     def check(self):
         self._complete()
@@ -188,7 +209,7 @@ class DPTConfig(Config):
             raise self._error("num_labels", f"is {self.num_labels}, but id2label names {len(self.id2label)} classes")
 
     def _check_hybrid(self):
-        bit = self.backbone_config
+        bit = self.bit
         if self.readout_type != "project":
             raise self._error("readout_type", f"must be 'project' in a hybrid, not {self.readout_type!r}")
         if len(self.neck_hidden_sizes) != 4 or self.neck_ignore_stages != (0, 1):
@@ -206,6 +227,11 @@ class DPTConfig(Config):
         if widths[:2] != self.neck_hidden_sizes[:2] or widths[2] != featmap[1]:
             message = f"stages are {list(widths)} wide; neck_hidden_sizes and backbone_featmap_shape[1] must agree"
             raise self._error("backbone_config", message)
+
+    @property
+    def bit(self) -> BitConfig:
+        """The hybrid's convolutional stages."""
+        return cast(BitConfig, self.backbone_config)
 
     @property
     def tap_blocks(self) -> tuple[int, ...]:

@@ -6,9 +6,9 @@ DPTForSemanticSegmentation    picture -> class scores
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,85 +20,58 @@ from .backbones import Encoded, backbone_of
 from .config import DPTConfig
 from .errors import CheckpointError, ConfigError
 from .losses import cross_entropy
+from .ops import Backend
+from .outputs import DepthOutput, EncoderOutput, Output, SegmentationOutput
 from .params import Named, Tensor
 from .recording import Tape, note, record
 
 Array = Any
 
 
-@dataclass
-class Output:
-    """What a model answers: NumPy arrays by name, also reachable as output["name"]."""
-
-    def __getitem__(self, name: str) -> Any:
-        return getattr(self, name)
-
-    def keys(self) -> list[str]:
-        """The names that have a value."""
-        return [f.name for f in fields(self) if getattr(self, f.name) is not None]
-
-
-@dataclass
-class EncoderOutput(Output):
-    """last_hidden_state: (N, T, D) after the final norm   pooler_output: (N, P) or None without a pooler
-
-    hidden_states: embeddings and every block's output, (N, T, D)   attentions: per block (N, A, T, T)
-    intermediate_activations: the hybrid's first two maps, (N, C, H, W)
-    """
-
-    last_hidden_state: np.ndarray
-    pooler_output: np.ndarray | None = None
-    hidden_states: tuple[np.ndarray, ...] | None = None
-    attentions: tuple[np.ndarray, ...] | None = None
-    intermediate_activations: tuple[np.ndarray, ...] | None = None
-
-
-@dataclass
-class DepthOutput(Output):
-    """predicted_depth: (N, H', W')   kind: "relative_inverse" (larger = nearer, no unit) or "metric" (metres)"""
-
-    predicted_depth: np.ndarray
-    kind: str
-    hidden_states: tuple[np.ndarray, ...] | None = None
-    attentions: tuple[np.ndarray, ...] | None = None
-
-
-@dataclass
-class SegmentationOutput(Output):
-    """logits: (N, num_labels, H', W')   loss: a number, if labels were given"""
-
-    logits: np.ndarray
-    loss: float | None = None
-    hidden_states: tuple[np.ndarray, ...] | None = None
-    attentions: tuple[np.ndarray, ...] | None = None
-
-
-class PreTrainedModel:
+class PreTrainedModel(ABC):
     """Config, weights and backend of a model; subclasses say which tensors it has and what it computes."""
 
     config: DPTConfig
     architecture: ClassVar[str]
 
-    def __init__(self, config: DPTConfig, *, seed: int = 0, backend: str = "auto", precision: str = "highest"):
+    def __init__(
+        self, config: DPTConfig, *, seed: int = 0, backend: str | Backend = "auto", precision: str = "highest"
+    ):
         """Random weights from `seed`, scaled as at the start of a training."""
         if not isinstance(config, DPTConfig):
             raise ConfigError(f"{type(self).__name__} expects a DPTConfig, not {type(config).__name__}")
         named = params.random(self.tensors(config), np.random.default_rng(seed), config.initializer_range)
         self._take(config, named, backend, precision)
 
-    def _take(self, config: DPTConfig, named: Named, backend: str, precision: str) -> Self:
+    @classmethod
+    def from_weights(
+        cls, config: DPTConfig, named: Named, backend: str | Backend = "auto", precision: str = "highest"
+    ) -> Self:
+        """A model around weights in memory, float32 arrays by the names of `tensors(config)`; nothing is copied."""
+        model = object.__new__(cls)
+        model._take(config, named, backend, precision)
+        return model
+
+    def _take(self, config: DPTConfig, named: Named, backend: str | Backend, precision: str) -> None:
         self.config = config
         self.weights = named
         self._backend, self.precision = ops.choose(backend, precision)
-        table = self.tensors(config)
-        self._params = params.nest(params.prepared(table, named, self._backend.prepare))
+        self._params = params.nest(params.prepared(self.table, named, self._backend.prepare))
         self._sized: dict[tuple[int, int], dict[str, Array]] = {}
-        return self
 
     @classmethod
+    @abstractmethod
     def tensors(cls, config: DPTConfig) -> list[Tensor]:
-        """The table of the model's tensors."""
-        raise NotImplementedError
+        """The table of all tensors that a model of this config can have."""
+
+    @abstractmethod
+    def __call__(self, pixel_values: Any) -> Output:
+        """The forward pass.   pixel_values: (N, C, H, W), H and W multiples of the patch size"""
+
+    @property
+    def table(self) -> list[Tensor]:
+        """The table of the tensors that this model has."""
+        return [t for t in self.tensors(self.config) if t.name in self.weights]
 
     @property
     def backend(self) -> str:
@@ -107,14 +80,11 @@ class PreTrainedModel:
 
     @property
     def num_parameters(self) -> int:
-        return params.count(self.tensors(self.config))
+        return params.count(self.table)
 
-    def to(self, backend: str | None = None, precision: str | None = None) -> Self:
+    def to(self, backend: str | Backend | None = None, precision: str | None = None) -> Self:
         """The same weights on another backend or at another precision, as a new model."""
-        return self._copy()._take(self.config, self.weights, backend or self.backend, precision or self.precision)
-
-    def _copy(self) -> Self:
-        return object.__new__(type(self))
+        return self.from_weights(self.config, self.weights, backend or self._backend, precision or self.precision)
 
     # ---- files
 
@@ -125,7 +95,7 @@ class PreTrainedModel:
         *,
         config: DPTConfig | None = None,
         revision: str | None = None,
-        backend: str = "auto",
+        backend: str | Backend = "auto",
         precision: str = "highest",
     ) -> Self:
         """Load "dpt-mini", a transformers folder, a .safetensors file or a Hub id, strictly.
@@ -138,13 +108,12 @@ class PreTrainedModel:
             if source.config is None:
                 raise CheckpointError(f"{name}: has no config.json beside it; pass config=DPTConfig(...)")
             config = DPTConfig.from_json(source.config)
-        found = checkpoints.contents(source)
-        model = object.__new__(cls)
-        named = model._load(found, config, source.name)
-        return model._take(config, named, backend, precision)
+        named = cls._load(checkpoints.contents(source), config, source.name)
+        return cls.from_weights(config, named, backend, precision)
 
-    def _load(self, found: dict, config: DPTConfig, source: str) -> Named:
-        return checkpoints.load(found, self.tensors(config), self._disk_name, source)
+    @classmethod
+    def _load(cls, found: dict[str, checkpoints.Entry], config: DPTConfig, source: str) -> Named:
+        return checkpoints.load(found, cls.tensors(config), cls._disk_name, source)
 
     _disk_name: Callable[[str], str] = staticmethod(checkpoints.disk_name)
 
@@ -158,8 +127,11 @@ class PreTrainedModel:
 
     def _pixels(self, pixel_values: Any) -> Array:
         """Check (N, C, H, W) pictures and bring them inside: (N, H, W, C) in the backend."""
-        pixels = np.asarray(pixel_values)
-        if pixels.dtype == object or pixels.ndim != 4 or pixels.dtype.kind not in "fiu":
+        try:
+            pixels = np.asarray(pixel_values)
+        except ValueError:  # a list of pictures of several sizes
+            pixels = np.empty(len(pixel_values), object)
+        if pixels.ndim != 4 or pixels.dtype.kind not in "fiu":
             raise ValueError(
                 f"pixel_values must be numbers of shape (N, C, H, W), not {pixels.dtype} {pixels.shape}; "
                 "pictures of several sizes go one by one"
@@ -213,27 +185,27 @@ class DPTModel(PreTrainedModel):
 
     architecture = "DPTModel"
 
-    def __init__(self, config: DPTConfig, *, add_pooling_layer: bool = True, seed: int = 0, **where: str):
-        self.has_pooler = add_pooling_layer
-        super().__init__(config, seed=seed, **where)
+    def __init__(self, config: DPTConfig, *, add_pooling_layer: bool = True, **options: Any):
+        """Random weights; without the pooling layer `pooler_output` is None.   options: as PreTrainedModel's"""
+        super().__init__(config, **options)
+        if not add_pooling_layer:
+            named = {name: x for name, x in self.weights.items() if not name.startswith("pooler.")}
+            self._take(config, named, self._backend, self.precision)
 
-    def tensors(self, config: DPTConfig) -> list[Tensor]:  # type: ignore[override]
-        table = backbone_of(config).tensors(config)
-        if self.has_pooler:
-            table = table + params.linear("pooler", config.pooler_output_size, config.hidden_size)
-        return table
+    @classmethod
+    def tensors(cls, config: DPTConfig) -> list[Tensor]:
+        pooler = params.linear("pooler", config.pooler_output_size, config.hidden_size)
+        return backbone_of(config).tensors(config) + pooler
 
-    def _copy(self) -> Self:
-        copy = super()._copy()
-        copy.has_pooler = self.has_pooler
-        return copy
-
-    def _load(self, found: dict, config: DPTConfig, source: str) -> Named:
-        """From DPTModel's own file, or the encoder's part of a depth or segmentation checkpoint."""
+    @classmethod
+    def _load(cls, found: dict[str, checkpoints.Entry], config: DPTConfig, source: str) -> Named:
+        """From DPTModel's own file, or the encoder's part of a depth or segmentation checkpoint (no pooler then)."""
         if any(name.startswith("dpt.") for name in found):
             found = {name.removeprefix("dpt."): e for name, e in found.items() if name.startswith("dpt.")}
-        self.has_pooler = any(name.startswith("pooler.") for name in found)
-        return checkpoints.load(found, self.tensors(config), self._disk_name, source)
+        table = cls.tensors(config)
+        if "pooler.dense.weight" not in found:
+            table = [t for t in table if not t.name.startswith("pooler.")]
+        return checkpoints.load(found, table, cls._disk_name, source)
 
     _disk_name = staticmethod(lambda name: checkpoints.disk_name(name, encoder_only=True))
 
@@ -246,7 +218,7 @@ class DPTModel(PreTrainedModel):
             encoded = self._encode(self._pixels(pixel_values))
             tokens = ops.layer_norm(encoded.tokens, **self._params["backbone"]["norm"], eps=self.config.layer_norm_eps)
             pooled = None
-            if self.has_pooler:
+            if "pooler" in self._params:
                 first = ops.take_tokens(tokens, 0, 1)
                 pooled = ops.to_numpy(ops.linear(first, **self._params["pooler"], activation=self.config.pooler_act))
             maps = [ops.to_numpy(x).transpose(0, 3, 1, 2) for x in encoded.taps[:2]] if self.config.is_hybrid else None

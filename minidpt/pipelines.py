@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from minidpt.images import ImageSource, load_image
+from minidpt.render import is_flat
 
 TASKS = ("depth-estimation", "image-segmentation")
 
@@ -106,8 +107,8 @@ def to_uint8(depth: np.ndarray) -> np.ndarray:
     if not finite.any():
         return np.zeros(values.shape, np.uint8)
     low, high = values[finite].min(), values[finite].max()
-    if low == high:
+    if is_flat(float(low), float(high)):
         return np.zeros(values.shape, np.uint8)
-    if float(high) - float(low) > np.finfo(np.float32).max:
+    if float(high) - float(low) > float(np.finfo(np.float32).max):
         values, low, high = values.astype(np.float64), float(low), float(high)
     return np.where(finite, (np.clip(values, low, high) - low) / (high - low) * 255, 0).astype(np.uint8)

@@ -9,7 +9,7 @@ from minidpt.ops.resize import bicubic_matrix
 
 Size: TypeAlias = tuple[int, int]  # height, width
 
-BAND_FLOATS = 1 << 24  # class scores held at once: 64 MB; at full size they could be gigabytes
+BAND_FLOATS = 1 << 20  # class scores held at once: 4 MB, which caches like; all of them could be gigabytes
 
 
 class BatchFeature(dict[str, Any]):

@@ -26,6 +26,7 @@ FILE_NAME = "preprocessor_config.json"
 MAX_SIDE = 65_535
 LARGEST = 1e9  # any rescale factor, mean or std beyond it is a mistake
 IGNORED_LABEL = 255
+FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}  # Pillow's codes
 
 log = logging.getLogger(__name__)
 
@@ -109,9 +110,9 @@ def _size(key: str, value: Any) -> dict[str, int]:
 
 
 def _resample(key: str, value: Any) -> int:
-    names = ", ".join(f"{code.value} {code.name.lower()}" for code in Image.Resampling)
-    ok = isinstance(value, int) and not isinstance(value, bool) and value in {code.value for code in Image.Resampling}
-    _expect(ok, key, f"one of Pillow's filters ({names})", value)
+    names = ", ".join(f"{code} {name}" for code, name in FILTERS.items())
+    ok = isinstance(value, int) and not isinstance(value, bool) and value in FILTERS
+    _expect(ok, key, f"a resize filter ({names})", value)
     return int(value)
 
 

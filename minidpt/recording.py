@@ -13,12 +13,10 @@ from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from typing import Any
 
-import numpy as np
-
 from . import ops
 
 
-class Tape(dict[str, np.ndarray]):
+class Tape(dict[str, Any]):
     """The intermediates that matched, in the order in which the model made them.
 
     Maps are (N, H, W, C), tokens (N, T, D), attention weights (N, A, T, T).
@@ -31,7 +29,7 @@ class Tape(dict[str, np.ndarray]):
     def wants(self, name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in self.patterns)
 
-    def __missing__(self, name: str) -> np.ndarray:
+    def __missing__(self, name: str) -> Any:
         kept = ", ".join(self) or "nothing"
         raise KeyError(f"{name!r} was not recorded by {self.patterns}; on the tape: {kept}")
 
@@ -62,5 +60,5 @@ def note(name: str, x: Any) -> Any:
     if wanting:
         value = x() if isinstance(x, Callable) else x  # type: ignore[arg-type]
         for tape in wanting:
-            tape[name] = np.array(ops.to_numpy(value))
+            tape[name] = ops.to_numpy(value)
     return x

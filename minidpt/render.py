@@ -15,6 +15,7 @@ COLORMAPS = ("inferno", "turbo", "magma", "viridis", "Spectral_r", "gray")
 KINDS = ("relative_inverse", "metric")
 MILLIMETRES = 1000.0  # steps of a metric 16-bit picture, per metre
 UINT16_MAX = 65535
+FLAT = 16 * float(np.finfo(np.float32).eps)  # bicubic: 16 products, each with its rounding
 
 
 def valid_pixels(depth: np.ndarray, kind: str) -> np.ndarray:
@@ -36,6 +37,11 @@ def span(depth: np.ndarray, kind: str) -> tuple[float, float]:
     return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
 
 
+def is_flat(low: float, high: float) -> bool:
+    """Whether a span is no more than float32 rounding, which is what resizing makes of a constant map."""
+    return high - low <= FLAT * max(abs(low), abs(high))
+
+
 def normalize(depth: np.ndarray, *, kind: str, value_range: tuple[float, float] | None = None) -> np.ndarray:
     """(d - low) / (high - low), or one minus that for a metric map: far = 0, near = 1.   (H, W) -> (H, W) float64
 
@@ -47,7 +53,7 @@ def normalize(depth: np.ndarray, *, kind: str, value_range: tuple[float, float] 
     low, high = span(depth, kind) if value_range is None else (float(value_range[0]), float(value_range[1]))
     if value_range is not None and not (np.isfinite(high - low) and low < high):
         raise ValueError(f"expected value_range as (low, high) with low < high, got ({low}, {high})")
-    if low == high:
+    if value_range is None and is_flat(low, high):
         return np.zeros(valid.shape)
     shade = np.clip((np.where(valid, depth, 0).astype(np.float64) - low) / (high - low), 0, 1)
     return np.where(valid, 1 - shade if kind == "metric" else shade, 0)

@@ -51,11 +51,12 @@ def describe_depth(depth: np.ndarray, *, kind: str) -> dict[str, Any]:
     valid = render.valid_pixels(depth, kind)
     low, high = render.span(depth, kind)
     metric = kind == "metric"
+    step = 0.0 if render.is_flat(low, high) else (high - low) / render.UINT16_MAX
     return {
         "minidpt": __version__,
         "kind": kind,
         "unit": "metre" if metric else None,
-        "scale": 1 / render.MILLIMETRES if metric else (high - low) / render.UINT16_MAX,
+        "scale": 1 / render.MILLIMETRES if metric else step,
         "offset": 0.0 if metric else low,
         "min": low if valid.any() else None,
         "max": high if valid.any() else None,
@@ -157,7 +158,7 @@ def save_segmentation(
 
 
 def known_formats(formats: Iterable[str], suffixes: Mapping[str, str]) -> list[str]:
-    """The formats in the order given, each once; ValueError naming the known ones if one is unknown or none is there."""
+    """The formats in the order given, each once; ValueError, naming the known ones, if one is not or none is there."""
     wanted = list(dict.fromkeys(formats))
     unknown = [name for name in wanted if name not in suffixes]
     if unknown or not wanted:

@@ -18,7 +18,7 @@ GROUP_NORM_EPS = 1e-5
 
 def encode(pixels: Array, p: dict, sized: dict, config: DPTConfig) -> Encoded:
     """pixels: (N, H, W, C), H and W multiples of 16"""
-    maps = bit_stages(pixels, p["bit"], config.backbone_config)
+    maps = bit_stages(pixels, p["bit"], config.bit)
     for level, x in enumerate(maps[:2]):
         note(f"taps.{level}", x)
     grid = ops.map_size(maps[2])
@@ -77,9 +77,8 @@ def same_padding(size: tuple[int, int], kernel: int, stride: int) -> tuple[tuple
 
 def tensors(config: DPTConfig, name: str = "backbone") -> list[Tensor]:
     """The table of the encoder's tensors: BiT, the projection to tokens, the ViT."""
-    bit = config.backbone_config
-    table = bit_tensors(bit, config.num_channels, f"{name}.bit")
-    table += params.pixelwise(f"{name}.projection", config.hidden_size, bit.stage_channels[-1])
+    table = bit_tensors(config.bit, config.num_channels, f"{name}.bit")
+    table += params.pixelwise(f"{name}.projection", config.hidden_size, config.bit.stage_channels[-1])
     return table + vit.token_tensors(config, name)
 
 

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..errors import CheckpointError, ResourceError
 
-DTYPES = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
+DTYPES: dict[str, np.dtype[Any]] = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
 SAVED_DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 MAX_TENSORS = 20_000
 MAX_HEADER_BYTES = 10_000_000
@@ -109,15 +110,16 @@ def _errors(path: Path) -> Iterator[None]:
 
 def write(path: Path, tensors: Mapping[str, np.ndarray], dtype: str, metadata: Mapping[str, str]) -> None:
     """Write float32 arrays as `dtype` ("float32" | "float16" | "bfloat16"), to a temporary file first."""
-    from safetensors import serialize_file
+    from safetensors import TensorSpec, serialize_file
 
     if dtype not in SAVED_DTYPES:
         raise ValueError(f"dtype {dtype!r} is not one of {', '.join(SAVED_DTYPES)}")
-    data = {
-        name: {"dtype": dtype, "shape": list(x.shape), "data": narrow(x, SAVED_DTYPES[dtype]).tobytes()}
-        for name, x in tensors.items()
+    stored = {name: narrow(x, SAVED_DTYPES[dtype]) for name, x in tensors.items()}  # alive until the file is written
+    specs = {
+        name: TensorSpec(dtype=dtype, shape=list(x.shape), data_ptr=x.ctypes.data, data_len=x.nbytes)
+        for name, x in stored.items()
     }
-    publish(path, lambda temporary: serialize_file(data, str(temporary), {"format": "pt", **metadata}))
+    publish(path, lambda temporary: serialize_file(specs, str(temporary), {"format": "pt", **metadata}))
 
 
 def publish(path: Path, write_to) -> None:

@@ -6,6 +6,7 @@ is quick and `--threads` still counts.
 
 import difflib
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (default: the process's own) and return its exit code; never raises, never exits."""
     write_anything(sys.stdout, sys.stderr)
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # else each retry without network adds its own lines
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in (words[: words.index("--")] if "--" in words else words)
     try:

@@ -12,11 +12,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source", metavar="SRC", help="the checkpoint: a .pt, .pth, .bin or .safetensors file, or a folder"
     )
     parser.add_argument("destination", metavar="DST", help="the folder to write")
-    parser.add_argument("--dtype", choices=DTYPES, help="of the written weights (default: as they are)")
+    parser.add_argument("--dtype", choices=DTYPES, help="of the written weights (default: float32)")
 
 
 def run(args: argparse.Namespace) -> int:
-    from minidpt.checkpoints import convert
+    from minidpt.conversion import convert
 
     say(convert(args.source, args.destination, dtype=args.dtype))
     return 0

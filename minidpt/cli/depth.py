@@ -59,13 +59,14 @@ def estimator(args: argparse.Namespace, formats: list[str], colormap: str) -> Ca
 
     @cache
     def load() -> tuple[Any, Any]:
-        if args.model == EMBEDDED:
-            note(ABOUT_EMBEDDED)
         revision = options.given(revision=args.revision)
         model = DPTForDepthEstimation.from_pretrained(
             args.model, backend=args.backend, precision=args.precision, **revision
         )
-        return model, DPTImageProcessor.from_pretrained(args.model, **revision)
+        processor = DPTImageProcessor.from_pretrained(args.model, **revision)
+        if args.model == EMBEDDED:
+            note(ABOUT_EMBEDDED)
+        return model, processor
 
     def work(picture: str, stem: str) -> dict[str, Any]:
         image = load_image(picture, **options.given(max_pixels=args.max_pixels))
@@ -97,9 +98,11 @@ def estimator(args: argparse.Namespace, formats: list[str], colormap: str) -> Ca
 
 
 def _note_oddities(picture: str, facts: dict[str, Any]) -> None:
+    from minidpt.render import is_flat
+
     if facts["min"] is None:
         note(f"{picture}: the depth map has no valid value")
-    elif facts["min"] == facts["max"]:
+    elif is_flat(facts["min"], facts["max"]):
         note(f"{picture}: the depth map is constant; its pictures are black")
     if facts["clipped_fraction"]:
         note(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ConfigError
 from . import attention, conv, layout, pointwise, resize
 
 MENU: dict[str, tuple[str, ...]] = {
@@ -62,16 +63,15 @@ BACKENDS = {"numpy": NUMPY}
 PRECISIONS = ("medium", "high", "highest")  # from the least to the most exact
 
 
-def choose(backend: str = "auto", precision: str = "highest") -> tuple[Backend, str]:
+def choose(backend: str | Backend = "auto", precision: str = "highest") -> tuple[Backend, str]:
     """The backend of that name ("auto": the fastest one here) and the precision that it will really run.
 
-    ValueError for a name that is not known or not available.
+    A Backend is taken as it is. ConfigError for a name that is not known or not available.
     """
-    name = "numpy" if backend == "auto" else backend
-    if name not in BACKENDS:
-        raise ValueError(f"backend {backend!r} is not one of auto, {', '.join(BACKENDS)}")
+    if isinstance(backend, str) and backend not in ("auto", *BACKENDS):
+        raise ConfigError(f"backend {backend!r} is not one of auto, {', '.join(BACKENDS)}")
     if precision not in PRECISIONS:
-        raise ValueError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
-    chosen = BACKENDS[name]
+        raise ConfigError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
+    chosen = backend if isinstance(backend, Backend) else BACKENDS["numpy" if backend == "auto" else backend]
     exact_enough = PRECISIONS[PRECISIONS.index(precision) :]
     return chosen, next(p for p in exact_enough if p in chosen.precisions)

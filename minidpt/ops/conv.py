@@ -41,9 +41,9 @@ def conv2d(
     activation: str | None = None,
     residual: np.ndarray | None = None,
 ) -> np.ndarray:
-    """y[n,h,w,o] = activation(sum_{r,s,c} pre(x)[n, h stride + r - top, w stride + s - left, c] weight[o,c,r,s] + bias[o])
+    """y[n,h,w,o] = activation(sum_{r,s,c} x'[n, h stride + r - top, w stride + s - left, c] weight[o,c,r,s] + bias[o])
 
-    plus residual[n,h,w,o].   x: (N, H, W, C)   weight: (O, C, R, S)   bias: (O,)   -> (N, H', W', O)
+    plus residual[n,h,w,o], where x' = pre_activation(x).   x: (N, H, W, C)   weight: (O, C, R, S)   bias: (O,)   -> (N, H', W', O)
     Zeros outside the map. A sum of R S shifted matrix products: no im2col copy, and BLAS does each one.
     """
     if x.shape[-1] != weight.shape[1]:

@@ -9,8 +9,8 @@ def from_numpy(x: np.ndarray) -> np.ndarray:
 
 
 def to_numpy(x: np.ndarray) -> np.ndarray:
-    """Bring an array of the backend back to NumPy."""
-    return np.asarray(x)
+    """Bring an array of the backend back to NumPy, in memory of its own."""
+    return np.array(x)
 
 
 def channels_last(x: np.ndarray) -> np.ndarray:

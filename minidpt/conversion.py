@@ -1,0 +1,58 @@
+"""Any checkpoint that minidpt reads -> a folder in transformers' format."""
+
+from pathlib import Path
+
+from . import checkpoints
+from .checkpoints.safetensors_files import SAVED_DTYPES
+from .config import DPTConfig
+from .errors import CheckpointError, ConfigError
+from .model import model_class
+from .presets import preset
+
+
+def convert(source: str | Path, destination: str | Path, dtype: str | None = None) -> str:
+    """Write `source` (folder, .safetensors file, Hub id) as config.json, model.safetensors, preprocessor_config.json.
+
+    dtype: "float32" | "float16" | "bfloat16"; None keeps float32.   -> a report of what was read and written
+    """
+    dtype = dtype or "float32"
+    if dtype not in SAVED_DTYPES:
+        raise ConfigError(f"dtype {dtype!r} is not one of {', '.join(SAVED_DTYPES)}")
+    located, destination = checkpoints.locate(source), Path(destination)
+    if destination.exists() and not destination.is_dir():
+        raise CheckpointError(f"{destination}: is a file; name the folder to write")
+    if any(path.parent.resolve() == destination.resolve() for path in located.weights):
+        raise CheckpointError(f"{destination}: is the folder that is read; name another one to write")
+    if located.config is None:
+        raise CheckpointError(f"{source}: has no config.json beside it")
+    config = DPTConfig.from_json(located.config)
+    found = checkpoints.contents(located)
+    model = model_class(config, found).from_pretrained(source)
+    model.save_pretrained(destination, dtype=dtype)
+    processor = _processor(source)
+    if processor is not None:
+        processor.save_pretrained(destination)
+    report = [
+        f"{source}: {model.architecture}, {model.num_parameters:,} parameters, {len(found)} tensors read",
+        f"{destination}: {checkpoints.CONFIG}, {checkpoints.WEIGHTS} ({dtype})"
+        + ("" if processor is None else f", {checkpoints.PROCESSOR}"),
+    ]
+    return "\n".join(report)
+
+
+def _processor(source: str | Path):
+    """The source's own preprocessing, else the preset's, else None."""
+    from .processing import DPTImageProcessor
+
+    try:
+        return DPTImageProcessor.from_dict(read_processor(source))
+    except FileNotFoundError:
+        row = preset(str(source))
+        return None if row is None else DPTImageProcessor(**row["processor"])
+
+
+def read_processor(source: str | Path) -> dict:
+    """The contents of a model's preprocessor_config.json. FileNotFoundError if it has none."""
+    from .schema import read_json
+
+    return read_json(checkpoints.locate_file(source, checkpoints.PROCESSOR))

@@ -1,0 +1,108 @@
+"""What a model consists of and what it does to a picture, stage by stage, without computing anything."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from . import checkpoints, params
+from .config import DPTConfig
+from .errors import CheckpointError, ConfigError
+from .model import MODELS, PreTrainedModel, model_class
+from .ops.counting import Counter
+from .presets import preset
+from .recording import record
+
+STAGES = (
+    "bit.*",
+    "embeddings",
+    "readout.*",
+    "reassembled.*",
+    "neck.*",
+    "fused.*",
+    "head.*",
+    "predicted_depth",
+    "logits",
+)
+PART_OF = {  # the first word of a tensor's name -> the part of the model that it is counted under
+    "backbone": "encoder",
+    "pooler": "encoder",
+    "reassemble": "reassemble",
+    "neck": "fusion",
+    "fusion": "fusion",
+    "head": "head",
+    "auxiliary_head": "auxiliary head",
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One named intermediate.   shape: channels last   flops: products counted since the stage before"""
+
+    name: str
+    shape: tuple[int, ...]
+    flops: int
+
+
+def trace(model: type[PreTrainedModel], config: DPTConfig, size: tuple[int, int]) -> list[Stage]:
+    """The stages that a picture of `size` = (H, W) pixels passes, in order, with their shapes and work."""
+    counter = Counter()
+    table = model.tensors(config)
+    twin = model.from_weights(
+        config, {t.name: np.broadcast_to(np.float32(0), t.shape) for t in table}, counter.backend()
+    )
+    blocks = [f"blocks.{i}" for i in range(config.num_hidden_layers)]
+    with record(*STAGES, *blocks) as tape:
+        twin(np.broadcast_to(np.float32(0), (1, config.num_channels, *size)))
+    stages, before = [], 0
+    for name, x in tape.items():
+        stages.append(Stage(name, x.dims, x.flops - before))
+        before = x.flops
+    return stages
+
+
+def find(name: str | Path, revision: str | None = None) -> tuple[type[PreTrainedModel], DPTConfig, str]:
+    """The class, config and a line about the weights of a model: a preset needs no files, anything else is located."""
+    row = None if Path(name).exists() else preset(str(name))
+    if row is not None:
+        return MODELS[row["architecture"]], DPTConfig(**row["config"]), "preset (weights not looked at)"
+    source = checkpoints.locate(name, revision=revision)
+    if source.config is None:
+        raise CheckpointError(f"{name}: has no config.json beside it")
+    config = DPTConfig.from_json(source.config)
+    found = checkpoints.contents(source)
+    size = sum(path.stat().st_size for path in source.weights)
+    dtypes = ", ".join(sorted({entry.dtype for entry in found.values()}))
+    return model_class(config, found), config, f"{len(found)} tensors, {dtypes}, {size / 1e6:.1f} MB"
+
+
+def describe(name: str | Path, size: tuple[int, int] | None = None) -> str:
+    """The text of `minidpt inspect`: parameters by part, then every stage with its shape and GFLOP.
+
+    size: (H, W) of the network's input, multiples of the patch size; the config's image_size if None.
+    """
+    model, config, weights = find(name)
+    height, width = size or (config.image_size, config.image_size)
+    patch = config.patch_size
+    if height < patch or width < patch or height % patch or width % patch:
+        raise ConfigError(f"--size {height}x{width}: both sides must be multiples of the patch size {patch}")
+    table = model.tensors(config)
+    by_part: dict[str, int] = {}
+    for t in table:
+        part = PART_OF[t.name.split(".")[0]]
+        by_part[part] = by_part.get(part, 0) + params.count([t])
+    stages = trace(model, config, (height, width))
+    lines = [
+        f"{name}: {model.architecture}, {'hybrid' if config.is_hybrid else 'plain'} ViT",
+        f"weights     {weights}",
+        f"parameters  {params.count(table):,}  ({', '.join(f'{part} {n:,}' for part, n in by_part.items())})",
+        f"input       1 x {config.num_channels} x {height} x {width}",
+        f"work        {sum(stage.flops for stage in stages) / 1e9:.1f} GFLOP per picture (products only)",
+        "",
+        f"{'stage':<20}{'shape (channels last)':<28}{'GFLOP':>8}",
+    ]
+    for stage in stages:
+        lines.append(f"{stage.name:<20}{' x '.join(map(str, stage.shape)):<28}{stage.flops / 1e9:>8.2f}")
+    inside = ".norm1 .attention.query .attention.key .attention.value .attention.weights .attention .mlp"
+    lines += ["", f"record() also knows pixel_values, taps.* and, within each blocks.*: {inside}"]
+    return "\n".join(lines)

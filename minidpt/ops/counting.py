@@ -1,0 +1,156 @@
+"""A backend that computes nothing: arrays are shapes, and every product is counted.
+
+It tells what a model of any size will do without its weights, and shows that model code never looks inside an array.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from .backends import OP_NAMES, Backend
+from .conv import Padding, output_size
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Stands for an array.   flops: what had been counted when it was brought back to the host"""
+
+    dims: tuple[int, ...]
+    flops: int = 0
+
+
+@dataclass
+class Counter:
+    """The op table of the counting backend. flops: multiplications and additions of products so far.
+
+    Normalisations, activations, additions and resizing are not counted, as is the custom.
+    """
+
+    flops: int = 0
+    table: dict[str, Any] = field(init=False)
+
+    def __post_init__(self):
+        self.table = {name: getattr(self, name) for name in OP_NAMES}
+
+    def backend(self) -> Backend:
+        return Backend("counting", self.table, prepare=lambda kind, weight: Shape(tuple(weight.shape)))
+
+    # ---- layout
+
+    def from_numpy(self, x) -> Shape:
+        return Shape(tuple(x.shape))
+
+    def to_numpy(self, x: Shape) -> Shape:
+        return Shape(x.dims, self.flops)
+
+    def channels_last(self, x: Shape) -> Shape:
+        n, c, h, w = x.dims
+        return Shape((n, h, w, c))
+
+    def patches(self, x: Shape, patch_size: int) -> Shape:
+        n, h, w, c = x.dims
+        return Shape((n, (h // patch_size) * (w // patch_size), c * patch_size**2))
+
+    def prepend_token(self, token: Shape, x: Shape) -> Shape:
+        n, t, d = x.dims
+        return Shape((n, t + 1, d))
+
+    def take_tokens(self, x: Shape, start: int, stop: int | None = None) -> Shape:
+        n, t, d = x.dims
+        return Shape((n, len(range(t)[start:stop]), d))
+
+    def tokens_to_map(self, x: Shape, grid: tuple[int, int]) -> Shape:
+        return Shape((x.dims[0], *grid, x.dims[2]))
+
+    def map_to_tokens(self, x: Shape) -> Shape:
+        n, h, w, d = x.dims
+        return Shape((n, h * w, d))
+
+    def map_size(self, x: Shape) -> tuple[int, int]:
+        return x.dims[1], x.dims[2]
+
+    def concat_token(self, x: Shape, token: Shape) -> Shape:
+        n, t, d = x.dims
+        return Shape((n, t, 2 * d))
+
+    def split_heads(self, x: Shape, num_heads: int) -> Shape:
+        n, t, d = x.dims
+        return Shape((n, num_heads, t, d // num_heads))
+
+    def merge_heads(self, x: Shape) -> Shape:
+        n, a, t, k = x.dims
+        return Shape((n, t, a * k))
+
+    def drop_channel(self, x: Shape) -> Shape:
+        return Shape(x.dims[:-1])
+
+    # ---- pointwise
+
+    def add(self, x: Shape, y: Shape) -> Shape:
+        return x
+
+    def activate(self, x: Shape, activation: str | None) -> Shape:
+        return x
+
+    def linear(self, x: Shape, weight: Shape, bias=None, *, activation=None, residual=None) -> Shape:
+        out_features, in_features = weight.dims
+        self.flops += 2 * math.prod(x.dims[:-1]) * in_features * out_features
+        return Shape((*x.dims[:-1], out_features))
+
+    def layer_norm(self, x: Shape, weight: Shape, bias: Shape, *, eps: float) -> Shape:
+        return x
+
+    def group_norm(self, x: Shape, weight: Shape, bias: Shape, *, groups: int, eps: float, activation=None) -> Shape:
+        return x
+
+    def batch_norm(self, x: Shape, weight, bias, running_mean, running_var, *, eps=1e-5, activation=None) -> Shape:
+        return x
+
+    # ---- attention
+
+    def attention_weights(self, query: Shape, key: Shape) -> Shape:
+        n, a, t, k = query.dims
+        self.flops += 2 * n * a * t * key.dims[2] * k
+        return Shape((n, a, t, key.dims[2]))
+
+    def attend(self, query: Shape, key: Shape, value: Shape) -> Shape:
+        n, a, t, s = self.attention_weights(query, key).dims
+        self.flops += 2 * n * a * t * s * value.dims[3]
+        return Shape((n, a, t, value.dims[3]))
+
+    # ---- conv
+
+    def conv2d(
+        self,
+        x: Shape,
+        weight: Shape,
+        bias=None,
+        *,
+        stride: int = 1,
+        padding: Padding = 0,
+        pre_activation=None,
+        activation=None,
+        residual=None,
+    ) -> Shape:
+        n, h, w, _ = x.dims
+        o, i, r, s = weight.dims
+        height, width = output_size((h, w), (r, s), stride, padding)
+        self.flops += 2 * n * height * width * o * i * r * s
+        return Shape((n, height, width, o))
+
+    def conv_transpose2d(self, x: Shape, weight: Shape, bias: Shape) -> Shape:
+        n, h, w, c = x.dims
+        _, o, r, s = weight.dims
+        self.flops += 2 * n * h * w * c * o * r * s
+        return Shape((n, h * r, w * s, o))
+
+    def max_pool2d(self, x: Shape, kernel_size: int, *, stride: int, padding: Padding = 0) -> Shape:
+        n, h, w, c = x.dims
+        return Shape((n, *output_size((h, w), (kernel_size, kernel_size), stride, padding), c))
+
+    # ---- resize
+
+    def resize_bilinear(self, x: Shape, size=None, *, scale=None, align_corners: bool) -> Shape:
+        n, h, w, c = x.dims
+        height, width = size if size is not None else (math.floor(h * scale), math.floor(w * scale))
+        return Shape((n, height, width, c))

@@ -1,0 +1,26 @@
+"""Comparison of arrays that says, when it fails, how far off, where, and between which two values."""
+
+import numpy as np
+
+
+def assert_close(actual, expected, *, atol=0.0, rtol=0.0, name=""):
+    """Fail unless shapes are equal and |actual - expected| <= atol + rtol |expected| everywhere; NaN equals NaN."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.shape == expected.shape, f"{name}: shape {actual.shape}, expected {expected.shape}"
+    if actual.size == 0:
+        return
+    wide_actual, wide_expected = actual.astype(np.float64), expected.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # inf - inf
+        error = np.abs(wide_actual - wide_expected)
+        allowed = atol + rtol * np.abs(wide_expected)
+    same = (wide_actual == wide_expected) | (np.isnan(wide_actual) & np.isnan(wide_expected))
+    error = np.where(same, 0.0, np.where(np.isnan(error), np.inf, error))
+    allowed = np.where(np.isfinite(allowed), allowed, 0.0)
+    excess = error - allowed
+    if np.all(excess <= 0):
+        return
+    where = tuple(int(i) for i in np.unravel_index(np.argmax(excess), excess.shape))
+    raise AssertionError(
+        f"{name}: max error {error.max():.3e}; worst at {where}: {actual[where]!r}, expected {expected[where]!r}, "
+        f"allowed {allowed[where]:.3e}; {np.count_nonzero(excess > 0)} of {error.size} values off"
+    )

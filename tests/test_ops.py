@@ -1,0 +1,206 @@
+"""The NumPy ops against naive float64 loops, over odd, unequal, small shapes."""
+
+import naive
+import numpy as np
+import pytest
+from checks import assert_close
+
+from minidpt import ops
+from minidpt.errors import ConfigError
+from minidpt.ops import attention, backends, conv, layout, pointwise, resize
+
+# Sums here have at most 200 terms of size about 1: float32 rounding stays below 200 * 6e-8.
+ROUNDING = {"atol": 1.5e-5, "rtol": 1e-5}
+
+
+def arrays(*shapes, seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+
+
+def positive(x):
+    return np.abs(x) + np.float32(0.1)
+
+
+def check(op, *args, **options):
+    before = [np.array(a) for a in args if isinstance(a, np.ndarray)]
+    actual = op(*args, **options)
+    assert actual.dtype == np.float32
+    for array, copy in zip((a for a in args if isinstance(a, np.ndarray)), before, strict=True):
+        assert np.array_equal(array, copy), "an op changed its argument"
+    assert_close(actual, getattr(naive, op.__name__)(*args, **options), **ROUNDING, name=op.__name__)
+
+
+@pytest.mark.parametrize("activation", [None, *pointwise.ACTIVATIONS])
+@pytest.mark.parametrize("shape", [(2, 3, 5), (1, 2, 3, 5), (7, 5)])
+def test_linear_equals_loops(shape, activation):
+    x, weight, bias, residual = arrays(shape, (4, 5), (4,), (*shape[:-1], 4))
+    check(pointwise.linear, x, weight, bias, activation=activation, residual=residual)
+    check(pointwise.linear, x, weight)
+
+
+@pytest.mark.parametrize("activation", [None, *pointwise.ACTIVATIONS])
+def test_activate_equals_formula_far_out_too(activation):
+    check(pointwise.activate, np.array([-1000, -5, -0.3, 0, 0.3, 5, 1000], np.float32), activation)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (1, 3, 4), (2, 1, 4)])
+def test_add_broadcasts_over_batch_or_tokens(shape):
+    check(pointwise.add, *arrays((2, 3, 4), shape))
+
+
+@pytest.mark.parametrize("eps", [1e-12, 1e-5])
+def test_layer_norm_equals_loops(eps):
+    check(pointwise.layer_norm, *arrays((2, 3, 7), (7,), (7,)), eps=eps)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 6])
+@pytest.mark.parametrize("activation", [None, "relu"])
+def test_group_norm_equals_loops(groups, activation):
+    check(pointwise.group_norm, *arrays((2, 3, 5, 6), (6,), (6,)), groups=groups, eps=1e-5, activation=activation)
+
+
+@pytest.mark.parametrize("activation", [None, "relu"])
+def test_batch_norm_equals_loops(activation):
+    x, weight, bias, mean, variance = arrays((2, 3, 5, 4), (4,), (4,), (4,), (4,))
+    check(pointwise.batch_norm, x, weight, bias, mean, positive(variance), activation=activation)
+
+
+def test_attention_equals_loops():
+    query, key, value = arrays((2, 3, 5, 4), (2, 3, 7, 4), (2, 3, 7, 6))
+    check(attention.attention_weights, query, key)
+    check(attention.attend, query, key, value)
+
+
+def test_attention_survives_huge_scores():
+    query, key, value = arrays((1, 1, 3, 4), (1, 1, 5, 4), (1, 1, 5, 2))
+    weights = attention.attention_weights(query * 1e4, key)
+    assert np.isfinite(weights).all()
+    assert_close(weights.sum(axis=-1), np.ones((1, 1, 3)), atol=1e-6, name="row sums")  # five roundings
+
+
+CONVOLUTIONS = [
+    # H, W, C, O, R, S, stride, padding
+    (5, 7, 3, 4, 3, 3, 1, 1),
+    (5, 7, 3, 4, 3, 3, 2, 1),
+    (6, 5, 2, 3, 3, 3, 2, 1),
+    (4, 6, 3, 2, 1, 1, 2, 0),
+    (9, 8, 3, 2, 7, 7, 2, ((2, 3), (3, 2))),
+    (3, 3, 2, 2, 3, 3, 1, 0),
+    (5, 4, 2, 3, 2, 3, 3, ((1, 0), (0, 2))),
+]
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
+def test_conv2d_equals_loops(case):
+    h, w, c, o, r, s, stride, padding = case
+    x, weight, bias = arrays((2, h, w, c), (o, c, r, s), (o,))
+    size = conv.output_size((h, w), (r, s), stride, padding)
+    (residual,) = arrays((2, *size, o), seed=1)
+    check(conv.conv2d, x, weight, stride=stride, padding=padding)
+    fused = {"pre_activation": "relu", "activation": "gelu", "residual": residual}
+    check(conv.conv2d, x, weight, bias, stride=stride, padding=padding, **fused)
+
+
+@pytest.mark.parametrize("factor", [2, 4, 3])
+def test_conv_transpose2d_equals_loops(factor):
+    check(conv.conv_transpose2d, *arrays((2, 2, 3, 4), (4, 5, factor, factor), (5,)))
+
+
+@pytest.mark.parametrize(("size", "padding"), [((6, 5), ((0, 1), (1, 1))), ((7, 8), 1), ((5, 5), 0)])
+def test_max_pool2d_equals_loops(size, padding):
+    (x,) = arrays((2, *size, 3))
+    check(conv.max_pool2d, positive(x), 3, stride=2, padding=padding)
+
+
+def test_standardize_weight_equals_loops():
+    (weight,) = arrays((4, 3, 3, 5))
+    check(conv.standardize_weight, weight)
+
+
+RESIZES = [((3, 5), (6, 10)), ((4, 4), (7, 3)), ((5, 7), (2, 9)), ((1, 3), (4, 1)), ((2, 2), (1, 1)), ((3, 4), (3, 4))]
+
+
+@pytest.mark.parametrize("align_corners", [True, False])
+@pytest.mark.parametrize("sizes", RESIZES, ids=str)
+def test_resize_equals_loops(sizes, align_corners):
+    (x,) = arrays((2, *sizes[0], 3))
+    check(resize.resize_bilinear, x, sizes[1], align_corners=align_corners)
+    check(resize.resize_bicubic, x, sizes[1], align_corners=align_corners)
+
+
+def test_resize_scale_rounds_down():
+    (x,) = arrays((1, 3, 5, 2))
+    assert resize.resize_bilinear(x, scale=1.5, align_corners=True).shape == (1, 4, 7, 2)
+    check(resize.resize_bilinear, x, scale=2, align_corners=True)
+
+
+def test_layout_moves_the_right_elements():
+    (x,) = arrays((2, 4, 6, 3))
+    cut = layout.patches(x, 2)
+    assert cut.shape == (2, 6, 12)
+    assert np.array_equal(cut[1, 4], x[1, 2:4, 2:4].transpose(2, 0, 1).ravel())
+    (tokens, token) = arrays((2, 6, 8), (1, 1, 8))
+    longer = layout.prepend_token(token, tokens)
+    assert np.array_equal(longer[1, 0], token[0, 0])
+    assert np.array_equal(layout.take_tokens(longer, 1), tokens)
+    grid = layout.tokens_to_map(tokens, (2, 3))
+    assert np.array_equal(grid[1, 1, 0], tokens[1, 3])
+    assert layout.map_size(grid) == (2, 3)
+    assert np.array_equal(layout.map_to_tokens(grid), tokens)
+    both = layout.concat_token(tokens, layout.take_tokens(longer, 0, 1))
+    assert np.array_equal(both[1, 5], np.concatenate([tokens[1, 5], token[0, 0]]))
+    heads = layout.split_heads(tokens, 4)
+    assert np.array_equal(heads[1, 2, 3], tokens[1, 3, 4:6])
+    assert np.array_equal(layout.merge_heads(heads), tokens)
+    assert np.array_equal(layout.channels_last(x.transpose(0, 3, 1, 2)), x)
+    assert np.array_equal(layout.drop_channel(x[..., :1]), x[..., 0])
+    copy = layout.to_numpy(x)
+    assert not np.shares_memory(copy, x)
+
+
+WRONG = [
+    (pointwise.linear, [(2, 3), (4, 5)], {}),
+    (pointwise.group_norm, [(1, 2, 2, 6), (6,), (6,)], {"groups": 4, "eps": 1e-5}),
+    (attention.attention_weights, [(1, 1, 2, 3), (1, 1, 2, 4)], {}),
+    (attention.attend, [(1, 1, 2, 3), (1, 1, 5, 3), (1, 1, 4, 3)], {}),
+    (conv.conv2d, [(1, 5, 5, 3), (2, 4, 3, 3)], {}),
+    (conv.conv2d, [(1, 2, 2, 3), (2, 3, 3, 3)], {}),
+    (conv.conv_transpose2d, [(1, 2, 2, 3), (4, 3, 2, 2), (3,)], {}),
+    (layout.patches, [(1, 5, 4, 3)], {"patch_size": 2}),
+    (layout.tokens_to_map, [(1, 5, 4)], {"grid": (2, 3)}),
+    (layout.split_heads, [(1, 5, 4)], {"num_heads": 3}),
+    (layout.drop_channel, [(1, 5, 4, 2)], {}),
+    (resize.resize_bilinear, [(5, 4, 2)], {"size": (2, 2), "align_corners": True}),
+    (resize.resize_bilinear, [(1, 5, 4, 2)], {"align_corners": True}),
+    (resize.resize_bicubic, [(1, 5, 4, 2)], {"size": (0, 2)}),
+]
+
+
+@pytest.mark.parametrize(("op", "shapes", "options"), WRONG, ids=lambda value: getattr(value, "__name__", str(value)))
+def test_ops_refuse_shapes_that_do_not_fit(op, shapes, options):
+    with pytest.raises(ValueError, match=r"\d|size=None"):  # the message names what clashes
+        op(*arrays(*shapes), **options)
+
+
+def test_every_backend_fills_the_whole_menu():
+    for backend in ops.BACKENDS.values():
+        assert set(backend.ops) == ops.OP_NAMES
+    with pytest.raises(ValueError, match="linear"):
+        backends.Backend("broken", {name: None for name in ops.OP_NAMES - {"linear"}})
+
+
+def test_using_changes_the_backend_inside_the_block_only():
+    shouting = backends.Backend("shouting", {**backends.NUMPY.ops, "add": lambda x, y: "ADD"})
+    with ops.using(shouting):
+        assert ops.add(1, 2) == "ADD"
+    assert ops.add(1, 2) == 3
+    with pytest.raises(AttributeError, match="no op"):
+        ops.im2col  # noqa: B018
+
+
+def test_choose_falls_back_to_the_next_more_exact_precision():
+    assert ops.choose("auto", "medium")[1] == "highest"
+    for wrong in (("tpu", "highest"), ("numpy", "fp4")):
+        with pytest.raises(ConfigError, match="not one of"):
+            ops.choose(*wrong)

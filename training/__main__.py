@@ -1,0 +1,98 @@
+"""Render scenes, train dpt-mini on them, score it.
+
+python -m training render     pictures with exact depth, about 70 a second on two cores
+python -m training train      about an hour on two cores; --resume after a stop, --init from finished weights
+python -m training evaluate   AbsRel and delta1 beside constant, vertical gradient and best plane
+python -m training picture    the package's example picture
+python -m training reproduce  render, train and evaluate with one seed
+"""
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+
+from .plan import Plan, keep_memory
+
+DATA, RUN = Path("training/data"), Path("training/runs/dpt-mini")
+PICTURES, HELD_OUT = 30_000, 512
+
+
+def add_render(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--pictures", type=int, default=PICTURES)
+    p.add_argument("--held-out", type=int, default=HELD_OUT)
+    p.add_argument("--workers", type=int, default=2)
+
+
+def add_train(p: argparse.ArgumentParser) -> None:
+    for field in fields(Plan):
+        if field.name != "seed":
+            p.add_argument("--" + field.name.replace("_", "-"), type=type(field.default), default=field.default)
+    p.add_argument("--out", type=Path, default=RUN)
+    p.add_argument("--device", default="cpu", help="cpu or cuda")
+    p.add_argument("--init", type=Path, help="start from this saved folder's weights")
+    p.add_argument("--resume", action="store_true", help="continue the run that was stopped in --out")
+
+
+def add_evaluate(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--json", type=Path, help="write the numbers here")
+    p.add_argument("--limit", type=int, help="score only the first so many held-out pictures")
+    p.add_argument("--pair", type=Path, nargs=2, metavar=("COLOUR", "DEPTH"), help="a photograph and its uint16 mm PNG")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    parts = {name: commands.add_parser(name) for name in ("render", "train", "evaluate", "picture", "reproduce")}
+    for name, p in parts.items():
+        if name != "picture":
+            p.add_argument("--data", type=Path, default=DATA, help="folder of the rendered pictures")
+        if name in ("render", "train", "reproduce"):
+            p.add_argument("--seed", type=int, default=0)
+        if name in ("render", "reproduce"):
+            add_render(p)
+        if name in ("train", "reproduce"):
+            add_train(p)
+        if name in ("evaluate", "reproduce"):
+            add_evaluate(p)
+    parts["evaluate"].add_argument("--model", type=Path, default=RUN, help="a saved folder")
+    parts["picture"].add_argument("--out", type=Path, required=True)
+    return parser
+
+
+def run_train(a: argparse.Namespace) -> None:
+    from .train import train
+
+    plan = Plan(**{field.name: getattr(a, field.name) for field in fields(Plan)})
+    train(a.data, a.out, plan, device=a.device, init=a.init, resume=a.resume)
+
+
+def run_evaluate(a: argparse.Namespace, model: Path) -> None:
+    from .evaluate import evaluate_folder
+
+    evaluate_folder(model, a.data, limit=a.limit, pair=a.pair, json_path=a.json)
+
+
+def main() -> None:
+    a = build_parser().parse_args()
+    if a.command in ("train", "reproduce"):
+        keep_memory()
+    if a.command in ("render", "reproduce"):
+        from .dataset import render_all
+
+        render_all(a.data, a.pictures, a.held_out, a.workers, a.seed)
+    if a.command in ("train", "reproduce"):
+        run_train(a)
+    if a.command == "evaluate":
+        run_evaluate(a, a.model)
+    if a.command == "reproduce":
+        run_evaluate(a, a.out)
+    if a.command == "picture":
+        from .picture import save_example
+
+        save_example(a.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Pictures drawn from the memory maps, as a network should see them: cropped, mirrored, recoloured. (torch)"""
+
+import numpy as np
+import torch
+from torch.nn.functional import interpolate
+
+from .dataset import Maps
+
+MEAN = STD = 0.5
+CROP_SHARE, SMALLEST_CROP = 0.7, 0.72
+MIRROR_SHARE, CHANNEL_SWAP_SHARE = 0.5, 0.12
+GAMMA, EXPOSURE, BALANCE, SATURATION = 0.25, 0.15, 0.06, 0.4  # half widths of uniform distributions
+
+
+def to_pixels(rgb: torch.Tensor) -> torch.Tensor:
+    """rgb (N, 3, H, W) in 0..1 -> pixel_values, channels last in memory."""
+    return ((rgb - MEAN) / STD).contiguous(memory_format=torch.channels_last)
+
+
+def recolour(rgb: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Random gamma, exposure, white balance and saturation per picture. rgb: (N, 3, H, W) in 0..1, so is the result"""
+
+    def uniform(half_width: float, channels: int = 1) -> torch.Tensor:
+        return torch.from_numpy(rng.uniform(-half_width, half_width, (len(rgb), channels, 1, 1)).astype(np.float32))
+
+    rgb = rgb.clamp(1e-3, 1) ** uniform(GAMMA).exp() * uniform(EXPOSURE).exp() * uniform(BALANCE, 3).exp()
+    grey = rgb.mean(1, keepdim=True)
+    return (grey + (rgb - grey) * (0.9 + uniform(SATURATION))).clamp(0, 1)
+
+
+def draw_batch(maps: Maps, index: np.ndarray, size: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Augmented pictures `index` of the maps at size x size.
+
+    -> pixel_values (N, 3, size, size) float32, inverse depth (N, size, size) float32 in 1/m, sky 0
+    The crop's side is one per batch, its place one per picture.
+    """
+    full = maps.rgb.shape[1]
+    side = int(full * rng.uniform(SMALLEST_CROP, 1.0)) if rng.random() < CROP_SHARE else full
+    pictures, inverses = [], []
+    for i in index:
+        top, left = rng.integers(0, full - side + 1, 2)
+        window = (i, slice(top, top + side), slice(left, left + side))
+        picture, inverse = maps.rgb[window], maps.inverse[window]
+        if rng.random() < MIRROR_SHARE:
+            picture, inverse = picture[:, ::-1], inverse[:, ::-1]
+        if rng.random() < CHANNEL_SWAP_SHARE:
+            picture = picture[..., rng.permutation(3)]
+        pictures.append(picture)
+        inverses.append(inverse.astype(np.float32))
+    rgb = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+    inverse = torch.from_numpy(np.stack(inverses))[:, None]
+    if side != size:
+        rgb = interpolate(rgb, (size, size), mode="bilinear", antialias=True)
+        inverse = interpolate(inverse, (size, size), mode="nearest-exact")  # never blend a near and a far depth
+    return to_pixels(recolour(rgb, rng)), inverse[:, 0]
