@@ -7,7 +7,7 @@ from .checkpoints.safetensors_files import SAVED_DTYPES
 from .config import DPTConfig
 from .errors import CheckpointError, ConfigError
 from .model import model_class
-from .presets import preset
+from .processing import DPTImageProcessor
 
 
 def convert(source: str | Path, destination: str | Path, dtype: str | None = None) -> str:
@@ -40,19 +40,10 @@ def convert(source: str | Path, destination: str | Path, dtype: str | None = Non
     return "\n".join(report)
 
 
-def _processor(source: str | Path):
-    """The source's own preprocessing, else the preset's, else None."""
-    from .processing import DPTImageProcessor
-
+def _processor(source: str | Path) -> DPTImageProcessor | None:
+    """The source's own preprocessing, if it has any."""
     try:
-        return DPTImageProcessor.from_dict(read_processor(source))
+        checkpoints.locate_file(source, checkpoints.PROCESSOR)
     except FileNotFoundError:
-        row = preset(str(source))
-        return None if row is None else DPTImageProcessor(**row["processor"])
-
-
-def read_processor(source: str | Path) -> dict:
-    """The contents of a model's preprocessor_config.json. FileNotFoundError if it has none."""
-    from .schema import read_json
-
-    return read_json(checkpoints.locate_file(source, checkpoints.PROCESSOR))
+        return None
+    return DPTImageProcessor.from_pretrained(source)

@@ -4,11 +4,9 @@ The recipe travels with the weights, in preprocessor_config.json. Its order is f
 resize (Pillow, 8 bits) -> rescale -> normalise -> pad with zeros -> channels first.
 """
 
-import contextlib
 import json
 import logging
 import os
-import re
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,12 +15,14 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image
 
-from minidpt.errors import ConfigError, ImageError, ResourceError
+from minidpt.checkpoints import PROCESSOR as FILE_NAME
+from minidpt.checkpoints import locate_file, publish
+from minidpt.errors import CheckpointError, ConfigError, ImageError
 from minidpt.images import MAX_PIXELS, load_image, load_label_map
 from minidpt.postprocessing import BatchFeature, Size, class_maps, resize_depth
+from minidpt.presets import preset
 from minidpt.schema import read_json
 
-FILE_NAME = "preprocessor_config.json"
 MAX_SIDE = 65_535
 LARGEST = 1e9  # any rescale factor, mean or std beyond it is a mistake
 IGNORED_LABEL = 255
@@ -189,22 +189,22 @@ class DPTImageProcessor:
 
     @classmethod
     def from_pretrained(cls, source: str | os.PathLike[str], *, revision: str | None = None, **overrides: Any) -> Self:
-        """A processor from a folder with a preprocessor_config.json, from such a file, or from a model id on the Hub.
+        """The processor of "dpt-mini", a published model (known without a download), a folder or a Hub id.
 
-        For a file of weights the one beside it is read. Errors: ConfigError for what is there and wrong, HubError for
+        For a file of weights the one beside it is read. Errors: ConfigError for what is missing or wrong, HubError for
         what cannot be fetched.
         """
+        row = None if os.path.exists(source) or revision is not None else preset(str(source))
+        if row is not None:
+            return cls(**{**row["processor"], **overrides})
         path = Path(source)
-        if os.path.isdir(path):
-            path = path / FILE_NAME
-        elif os.path.isfile(path) and path.suffix != ".json":
-            path = path.with_name(FILE_NAME)
-        elif not os.path.exists(path) and isinstance(source, str) and re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", source):
-            from minidpt.checkpoints import hub  # only here: local files need no network code
-
-            path = hub.fetch(source, FILE_NAME, revision=revision)
-        if not os.path.isfile(path):  # also keeps a named pipe from blocking
-            raise ConfigError(f"{str(path)!r}: no such file; expected a folder with {FILE_NAME}, or a model id")
+        if not (path.is_file() and path.suffix == ".json"):
+            try:
+                path = locate_file(path if path.exists() else str(source), FILE_NAME, revision=revision)
+            except FileNotFoundError:
+                raise ConfigError(f"{str(source)!r}: has no {FILE_NAME}, which says how its pictures are made") from None
+            except CheckpointError as error:
+                raise ConfigError(str(error)) from None
         config = read_json(path)
         if not isinstance(config, dict):
             raise ConfigError(f"{str(path)!r}: expected a JSON object, got {type(config).__name__}")
@@ -221,16 +221,8 @@ class DPTImageProcessor:
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
         """Write preprocessor_config.json into the folder, whole or not at all.   -> its path   Errors: ResourceError"""
-        path = Path(folder) / FILE_NAME
-        temporary = path.with_name(f".{FILE_NAME}.{os.getpid()}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
-            os.replace(temporary, path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise ResourceError(f"cannot write {str(path)!r} ({error.strerror}); choose another folder") from error
+        path, text = Path(folder) / FILE_NAME, json.dumps(self.to_dict(), indent=2) + "\n"
+        publish(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
         return path
 
     # Pictures to pixel_values

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from checks import assert_close
 from PIL import Image
+from tiny import PLAIN
 
 import minidpt
 from minidpt import cli, errors, render
@@ -245,16 +246,7 @@ def test_full_disk_stops_with_its_own_code_and_no_partial_file(here, capsys, mon
 def test_a_real_tiny_model_goes_through_all_verbs(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.fromarray(PICTURE).save("a.png")
-    config = minidpt.DPTConfig(
-        hidden_size=16,
-        num_hidden_layers=4,
-        num_attention_heads=2,
-        intermediate_size=24,
-        image_size=32,
-        backbone_out_indices=[0, 1, 2, 3],
-        neck_hidden_sizes=[8, 8, 8, 8],
-        fusion_hidden_size=8,
-    )
+    config = minidpt.DPTConfig(**PLAIN)
     for name in ("DPTForDepthEstimation", "DPTForSemanticSegmentation"):
         getattr(minidpt, name)(config, backend="numpy").save_pretrained(name)
         DPTImageProcessor(size={"height": 32, "width": 48}).save_pretrained(name)

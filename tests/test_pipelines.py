@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from checks import assert_close
 from PIL import Image
+from tiny import PLAIN
 
 import minidpt
 from minidpt.errors import CheckpointError, ImageError
@@ -132,25 +133,12 @@ def test_names_are_loaded_with_the_backend_and_precision_asked_for(monkeypatch, 
     assert run(PICTURE)
 
 
-TINY = {
-    "hidden_size": 16,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 2,
-    "intermediate_size": 24,
-    "image_size": 32,
-    "patch_size": 16,
-    "backbone_out_indices": [0, 1, 2, 3],
-    "neck_hidden_sizes": [8, 8, 8, 8],
-    "fusion_hidden_size": 8,
-}
-
-
 @pytest.fixture
 def saved(tmp_path):
     """save(class name, **config fields) -> the folder of a tiny random model with its processor."""
 
     def save(architecture, **fields):
-        model = getattr(minidpt, architecture)(minidpt.DPTConfig(**TINY, **fields), backend="numpy")
+        model = getattr(minidpt, architecture)(minidpt.DPTConfig(**PLAIN, **fields), backend="numpy")
         model.save_pretrained(tmp_path)
         DPTImageProcessor(size={"height": 32, "width": 64}).save_pretrained(tmp_path)
         return tmp_path

@@ -37,7 +37,6 @@ class Plan:
     rate: float = 1e-3
     warmup: int = 300  # steps
     seed: int = 0
-    processes: int = 2  # sharing each batch; 1 for a GPU
 
     @property
     def samples(self) -> int:

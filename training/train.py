@@ -15,7 +15,6 @@ import torch
 
 from .augment import draw_batch
 from .dataset import Maps, open_maps
-from .exchange import Exchange, run_together
 from .losses import depth_loss
 from .model import build_mini, load_mini, read_size, save_mini
 from .plan import Plan
@@ -27,16 +26,12 @@ STATE_FILE = "state.pt"
 
 
 class Trainer:
-    """Everything a run has to remember: weights, averaged weights, optimiser, position.
+    """Everything a run has to remember: weights, averaged weights, optimiser, random numbers, position."""
 
-    The random numbers of a step depend on seed, step and process only, so they need no remembering.
-    """
-
-    def __init__(self, plan: Plan, maps: Maps, device: torch.device, exchange: Exchange, init: Path | None = None):
+    def __init__(self, plan: Plan, maps: Maps, device: torch.device, init: Path | None = None):
         torch.manual_seed(plan.seed)
-        self.exchange = exchange
         self.plan, self.maps, self.device = plan, maps, device
-        self.pool, self.step, self.point = maps.written(), 0, 0.0
+        self.rng, self.pool, self.step, self.point = np.random.default_rng(plan.seed), maps.written(), 0, 0.0
         self.model = (load_mini(init) if init else build_mini()).to(device).train()
         matrices = [p for p in self.model.parameters() if p.ndim > 1]
         vectors = [p for p in self.model.parameters() if p.ndim <= 1]
@@ -45,12 +40,11 @@ class Trainer:
         self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
 
     def one_step(self) -> float:
-        """Draw this process's share of a batch, descend, average. Returns the share's loss."""
+        """Draw a batch, descend, average. Returns the loss."""
         size = self.plan.size_at(self.step)
         read_size(self.model, size)
-        rng = np.random.default_rng([self.plan.seed, self.step, self.exchange.rank])
-        index = rng.choice(self.pool, self.plan.batch // self.exchange.count, replace=False, shuffle=False)
-        pixels, inverse = (t.to(self.device) for t in draw_batch(self.maps, index, size, rng))
+        index = self.rng.choice(self.pool, self.plan.batch, replace=False, shuffle=False)
+        pixels, inverse = (t.to(self.device) for t in draw_batch(self.maps, index, size, self.rng))
         for group in self.optimiser.param_groups:
             group["lr"] = self.plan.rate_at(self.step)
         with torch.autocast(self.device.type, torch.bfloat16):
@@ -58,7 +52,6 @@ class Trainer:
         loss, point = depth_loss(predicted.float(), inverse)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        self.exchange.average([p.grad for p in self.model.parameters() if p.grad is not None])
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         self.optimiser.step()
         self.step += 1
@@ -71,9 +64,9 @@ class Trainer:
     def save_state(self, folder: Path) -> None:
         """Write what resume() needs; a stop in the middle of writing leaves the older file whole."""
         folder.mkdir(parents=True, exist_ok=True)
-        state = {"plan": asdict(self.plan), "step": self.step, "point": self.point}
+        state = {"plan": asdict(self.plan), "step": self.step, "point": self.point, "rng": self.rng.bit_generator.state}
         state |= {"model": self.model.state_dict(), "average": self.average, "optimiser": self.optimiser.state_dict()}
-        torch.save(state, folder / (STATE_FILE + ".new"))
+        torch.save(state | {"torch_rng": torch.get_rng_state()}, folder / (STATE_FILE + ".new"))
         os.replace(folder / (STATE_FILE + ".new"), folder / STATE_FILE)
 
     def resume(self, folder: Path) -> None:
@@ -81,10 +74,11 @@ class Trainer:
         state = torch.load(folder / STATE_FILE, map_location=self.device, weights_only=True)
         if state["plan"] != asdict(self.plan):
             raise ValueError(f"{folder} was started with {state['plan']}, not {asdict(self.plan)}")
-        self.step, self.point = state["step"], state["point"]
+        self.step, self.point, self.rng.bit_generator.state = state["step"], state["point"], state["rng"]
         self.model.load_state_dict(state["model"])
         self.average = state["average"]
         self.optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["torch_rng"].cpu())
 
 
 def train(
@@ -94,32 +88,25 @@ def train(
 
     init: a saved folder to start from. resume: continue the run that was killed in `out`.
     """
-    parameters = sum(p.numel() for p in build_mini().parameters())
-    run_together(work, plan.processes, parameters, data, out, plan, device, init, resume)
-
-
-def work(exchange: Exchange, data: Path, out: Path, plan: Plan, device: str, init: Path | None, resume: bool) -> None:
-    """The loop of one process. The first one writes and speaks for all: their weights are equal."""
-    trainer, first = Trainer(plan, open_maps(data / "train"), torch.device(device), exchange, init), exchange.rank == 0
+    trainer = Trainer(plan, open_maps(data / "train"), torch.device(device), init)
     if resume:
         trainer.resume(out)
-    if first:
-        print(f"{len(trainer.pool)} pictures, {plan}", flush=True)
+    count = sum(p.numel() for p in trainer.model.parameters())
+    print(f"{count / 1e6:.2f} M parameters, {len(trainer.pool)} pictures, {plan}", flush=True)
     since, since_step = time.perf_counter(), trainer.step
     save_every = max(1, plan.steps // SAVES)
     while trainer.step < plan.steps:
         loss = trainer.one_step()
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss} at step {trainer.step}; start again with a lower --rate")
-        if first and trainer.step % LOG_STEPS == 0:
+        if trainer.step % LOG_STEPS == 0:
             now = time.perf_counter()
             speed = (trainer.step - since_step) * plan.batch / (now - since)
             since, since_step = now, trainer.step
             point, size = trainer.point / (1 - 0.98**trainer.step), plan.size_at(trainer.step - 1)
             place = f"step {trainer.step}/{plan.steps} samples {trainer.step * plan.batch} size {size}"
             print(f"{place} loss {loss:.3f} point {point:.3f} {speed:.1f} samples/s", flush=True)
-        if first and (trainer.step % save_every == 0 or trainer.step == plan.steps):
+        if trainer.step % save_every == 0 or trainer.step == plan.steps:
             trainer.save_state(out)
             save_mini(trainer.average, out / f"at{100 * trainer.step // plan.steps}")
-    if first:
-        save_mini(trainer.average, out)
+    save_mini(trainer.average, out)

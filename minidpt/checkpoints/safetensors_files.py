@@ -69,8 +69,8 @@ def index(path: Path) -> dict[str, Entry]:
     """What the file holds: name -> Entry. CheckpointError if it is no sound safetensors file."""
     from safetensors import SafetensorError, safe_open
 
-    with _errors(path):
-        start = path.open("rb").read(64) if path.is_file() else b""
+    with _errors(path), path.open("rb") as file:
+        start = file.read(64)
     for magic, what in NOT_A_CHECKPOINT.items():
         if start.lstrip().startswith(magic):
             raise CheckpointError(f"{path}: {what}")
