@@ -219,18 +219,15 @@ class DPTModel(PreTrainedModel):
             tokens = ops.layer_norm(encoded.tokens, **self._params["backbone"]["norm"], eps=self.config.layer_norm_eps)
             pooled = None
             if "pooler" in self._params:
-                first = ops.take_tokens(tokens, 0, 1)
+                first = ops.token(tokens, 0)
                 pooled = ops.to_numpy(ops.linear(first, **self._params["pooler"], activation=self.config.pooler_act))
-            maps = [ops.to_numpy(x).transpose(0, 3, 1, 2) for x in encoded.taps[:2]] if self.config.is_hybrid else None
+            maps = None
+            if self.config.is_hybrid:
+                maps = tuple(ops.to_numpy(ops.channels_first(x)) for x in encoded.taps[:2])
             return ops.to_numpy(tokens), pooled, maps
 
         (tokens, pooled, maps), asked = self._run(forward, output_hidden_states, output_attentions)
-        return EncoderOutput(
-            last_hidden_state=tokens,
-            pooler_output=None if pooled is None else pooled[:, 0],
-            intermediate_activations=None if maps is None else tuple(maps),
-            **asked,
-        )
+        return EncoderOutput(last_hidden_state=tokens, pooler_output=pooled, intermediate_activations=maps, **asked)
 
 
 class DPTForDepthEstimation(PreTrainedModel):
@@ -284,19 +281,19 @@ class DPTForSemanticSegmentation(PreTrainedModel):
         def forward() -> tuple:
             fused = self._fused(self._encode(self._pixels(pixel_values)))
             logits = heads.segmentation_head(fused[self.config.head_in_index], self._params["head"])
-            logits = ops.to_numpy(note("logits", logits))
+            logits = ops.to_numpy(ops.channels_first(note("logits", logits)))
             if labels is None or not self.config.use_auxiliary_head:
                 return logits, None
             return logits, ops.to_numpy(heads.class_scores(fused[-1], self._params["auxiliary_head"], "auxiliary_head"))
 
         (logits, auxiliary), asked = self._run(forward, output_hidden_states, output_attentions)
         loss = None if labels is None else self._loss(logits, auxiliary, labels)
-        return SegmentationOutput(logits=np.ascontiguousarray(logits.transpose(0, 3, 1, 2)), loss=loss, **asked)
+        return SegmentationOutput(logits=logits, loss=loss, **asked)
 
     def _loss(self, logits: np.ndarray, auxiliary: np.ndarray | None, labels: Any) -> float:
         if self.config.num_labels < 2:
             raise ValueError("a segmentation loss needs at least two classes")
-        loss = cross_entropy(logits, labels, self.config.semantic_loss_ignore_index)
+        loss = cross_entropy(logits.transpose(0, 2, 3, 1), labels, self.config.semantic_loss_ignore_index)
         if auxiliary is not None:
             weight = self.config.auxiliary_loss_weight
             loss += weight * cross_entropy(auxiliary, labels, self.config.semantic_loss_ignore_index)

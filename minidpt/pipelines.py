@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from minidpt.images import ImageSource, load_image
-from minidpt.render import is_flat
+from .images import ImageSource, load_image
+from .render import is_flat
 
 TASKS = ("depth-estimation", "image-segmentation")
 
@@ -65,7 +65,7 @@ def pipeline(
     backend and precision. Raises ValueError for an unknown task or a missing model; CheckpointError, ConfigError,
     HubError from loading.
     """
-    from minidpt import DPTForDepthEstimation, DPTForSemanticSegmentation, DPTImageProcessor
+    from . import DPTForDepthEstimation, DPTForSemanticSegmentation, DPTImageProcessor
 
     if task not in TASKS:
         raise ValueError(f"expected task to be one of {', '.join(TASKS)}, got {task!r}")

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minidpt.ops.resize import bicubic_matrix
+from .ops.resize import bicubic_matrix
 
 Size: TypeAlias = tuple[int, int]  # height, width
 

@@ -15,13 +15,14 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image
 
-from minidpt.checkpoints import PROCESSOR as FILE_NAME
-from minidpt.checkpoints import locate_file, publish
-from minidpt.errors import CheckpointError, ConfigError, ImageError
-from minidpt.images import MAX_PIXELS, load_image, load_label_map
-from minidpt.postprocessing import BatchFeature, Size, class_maps, resize_depth
-from minidpt.presets import preset
-from minidpt.schema import read_json
+from .checkpoints import PROCESSOR as FILE_NAME
+from .checkpoints import locate_file
+from .errors import CheckpointError, ConfigError, ImageError
+from .files import publish_bytes
+from .images import MAX_PIXELS, load_image, load_label_map
+from .postprocessing import BatchFeature, Size, class_maps, resize_depth
+from .presets import preset
+from .schema import read_json
 
 MAX_SIDE = 65_535
 LARGEST = 1e9  # any rescale factor, mean or std beyond it is a mistake
@@ -202,7 +203,9 @@ class DPTImageProcessor:
             try:
                 path = locate_file(path if path.exists() else str(source), FILE_NAME, revision=revision)
             except FileNotFoundError:
-                raise ConfigError(f"{str(source)!r}: has no {FILE_NAME}, which says how its pictures are made") from None
+                raise ConfigError(
+                    f"{str(source)!r}: has no {FILE_NAME}, which says how its pictures are made"
+                ) from None
             except CheckpointError as error:
                 raise ConfigError(str(error)) from None
         config = read_json(path)
@@ -222,8 +225,7 @@ class DPTImageProcessor:
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
         """Write preprocessor_config.json into the folder, whole or not at all.   -> its path   Errors: ResourceError"""
         path, text = Path(folder) / FILE_NAME, json.dumps(self.to_dict(), indent=2) + "\n"
-        publish(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-        return path
+        return publish_bytes(path, text.encode())
 
     # Pictures to pixel_values
 

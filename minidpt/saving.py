@@ -8,9 +8,7 @@ own EXIF is kept.
 
 import json
 import os
-import secrets
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,8 +18,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from minidpt import __version__, render
-from minidpt.errors import ResourceError
+from . import __version__, render
+from .files import publish_bytes
 
 DEPTH_SUFFIXES = {  # format -> what is added to the result's name
     "png16": ".depth.png",
@@ -108,7 +106,7 @@ def save_depth(
         return png_bytes(Image.fromarray(colored), notes)
 
     stem = os.fspath(path_without_extension)
-    return [write_atomically(stem + DEPTH_SUFFIXES[name], content(name)) for name in formats]
+    return [publish_bytes(stem + DEPTH_SUFFIXES[name], content(name)) for name in formats]
 
 
 def save_segmentation(
@@ -154,7 +152,7 @@ def save_segmentation(
         return png_bytes(index, notes)
 
     stem = os.fspath(path_without_extension)
-    return [write_atomically(stem + SEGMENTATION_SUFFIXES[name], content(name)) for name in formats]
+    return [publish_bytes(stem + SEGMENTATION_SUFFIXES[name], content(name)) for name in formats]
 
 
 def known_formats(formats: Iterable[str], suffixes: Mapping[str, str]) -> list[str]:
@@ -196,26 +194,3 @@ def _tiff_bytes(depth: np.ndarray, notes: Mapping[str, Any]) -> bytes:
     file = BytesIO()
     Image.fromarray(depth).save(file, format="TIFF", tiffinfo=tags)
     return file.getvalue()
-
-
-def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
-    """Write a file that is either complete or, after any failure, as it was before; its folder is made when absent.
-
-    Raises ResourceError, one line that names the file, when it cannot be written (disk full, no permission, ...).
-    """
-    path = Path(path)
-    unfinished = (
-        path.parent / f".minidpt-{secrets.token_hex(8)}.part"
-    )  # short: the target's name may fill all 255 bytes
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(content)
-        os.replace(unfinished, path)
-    except BaseException as error:  # also an interrupt
-        with suppress(OSError):  # it may never have come to be
-            unfinished.unlink()
-        if isinstance(error, OSError):
-            reason = error.strerror or type(error).__name__
-            raise ResourceError(f"{path}: cannot be written: {reason}; free space or choose another folder") from error
-        raise
-    return path

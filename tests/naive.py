@@ -102,11 +102,14 @@ def windows(x, kernel, stride, padding):
     height = (x.shape[1] + top + bottom - kernel[0]) // stride + 1
     width = (x.shape[2] + left + right - kernel[1]) // stride + 1
     for n, i, j in np.ndindex(len(x), height, width):
-        yield (n, i, j), np.array(
-            [
-                [pixel(x, n, i * stride + r - top, j * stride + s - left) for s in range(kernel[1])]
-                for r in range(kernel[0])
-            ]
+        yield (
+            (n, i, j),
+            np.array(
+                [
+                    [pixel(x, n, i * stride + r - top, j * stride + s - left) for s in range(kernel[1])]
+                    for r in range(kernel[0])
+                ]
+            ),
         )
 
 

@@ -216,7 +216,9 @@ def test_a_broken_file_is_refused_naming_it(content, tmp_path):
 
 
 def test_a_tensor_named_twice_is_refused(tmp_path):
-    text = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    text = (
+        b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    )
     (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + bytes(4))
     (tmp_path / "config.json").write_text(DPTConfig(**PLAIN).to_json())
     with pytest.raises(CheckpointError, match="twice"):

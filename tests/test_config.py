@@ -49,9 +49,7 @@ DEFAULTS = {
 def test_defaults_are_those_of_transformers():
     config = DPTConfig()
     assert {name: getattr(config, name) for name in DEFAULTS} == DEFAULTS
-    hybrid = DPTConfig(
-        is_hybrid=True, neck_hidden_sizes=[256, 512, 768, 768], reassemble_factors=[1, 1, 1, 0.5]
-    )
+    hybrid = DPTConfig(is_hybrid=True, neck_hidden_sizes=[256, 512, 768, 768], reassemble_factors=[1, 1, 1, 0.5])
     assert hybrid.backbone_featmap_shape == (1, 1024, 24, 24)
     assert hybrid.neck_ignore_stages == (0, 1)
     assert hybrid.bit.depths == (3, 4, 9)
@@ -144,7 +142,12 @@ def test_a_wrong_hybrid_is_refused(key, value):
 
 def test_bit_config_checks_its_fields():
     assert BitConfig(global_padding="same").global_padding == "SAME"
-    for key, value in [("layer_type", "plain"), ("global_padding", "half"), ("out_features", ["stage9"]), ("depths", [])]:
+    for key, value in [
+        ("layer_type", "plain"),
+        ("global_padding", "half"),
+        ("out_features", ["stage9"]),
+        ("depths", []),
+    ]:
         with pytest.raises(ConfigError, match=key):
             BitConfig(**{key: value})
 

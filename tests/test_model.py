@@ -56,9 +56,8 @@ def test_hidden_states_and_attentions_come_only_when_asked():
 def test_record_knows_every_name_of_the_interface():
     with record() as tape:
         depth_model()(pixels(1, 3, 32, 48))
-    inside = [f"blocks.1{part}" for part in (
-        "", ".norm1", ".attention.query", ".attention.key", ".attention.value", ".attention.weights", ".attention", ".mlp"
-    )]  # fmt: skip
+    inside = ["blocks.1", "blocks.1.norm1", "blocks.1.attention", "blocks.1.mlp"]
+    inside += [f"blocks.1.attention.{part}" for part in ("query", "key", "value", "weights")]
     levels = [f"{part}.{k}" for part in ("taps", "readout", "reassembled", "neck", "fused") for k in range(4)]
     names = {"pixel_values", "embeddings", "predicted_depth", *inside, *levels, *(f"head.{j}" for j in range(4))}
     assert names <= tape.keys()

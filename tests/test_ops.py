@@ -73,7 +73,7 @@ def test_attention_equals_loops():
 
 
 def test_attention_survives_huge_scores():
-    query, key, value = arrays((1, 1, 3, 4), (1, 1, 5, 4), (1, 1, 5, 2))
+    query, key = arrays((1, 1, 3, 4), (1, 1, 5, 4))
     weights = attention.attention_weights(query * 1e4, key)
     assert np.isfinite(weights).all()
     assert_close(weights.sum(axis=-1), np.ones((1, 1, 3)), atol=1e-6, name="row sums")  # five roundings
@@ -154,6 +154,8 @@ def test_layout_moves_the_right_elements():
     assert np.array_equal(heads[1, 2, 3], tokens[1, 3, 4:6])
     assert np.array_equal(layout.merge_heads(heads), tokens)
     assert np.array_equal(layout.channels_last(x.transpose(0, 3, 1, 2)), x)
+    assert np.array_equal(layout.channels_first(x), x.transpose(0, 3, 1, 2))
+    assert np.array_equal(layout.token(tokens, 2), tokens[:, 2])
     assert np.array_equal(layout.drop_channel(x[..., :1]), x[..., 0])
     copy = layout.to_numpy(x)
     assert not np.shares_memory(copy, x)
@@ -187,7 +189,7 @@ def test_every_backend_fills_the_whole_menu():
     for backend in ops.BACKENDS.values():
         assert set(backend.ops) == ops.OP_NAMES
     with pytest.raises(ValueError, match="linear"):
-        backends.Backend("broken", {name: None for name in ops.OP_NAMES - {"linear"}})
+        backends.Backend("broken", dict.fromkeys(ops.OP_NAMES - {"linear"}))
 
 
 def test_using_changes_the_backend_inside_the_block_only():

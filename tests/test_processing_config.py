@@ -2,8 +2,6 @@
 
 import json
 import os
-import sys
-import types
 import warnings
 
 import pytest
@@ -225,11 +223,11 @@ def test_file_with_byte_order_mark_is_read(tmp_path):
 
 def test_missing_path_is_refused_and_model_id_is_fetched(tmp_path, monkeypatch):
     for source in (tmp_path, tmp_path / "none", "./no/such", "/no/such", "a/b/c", "../x", ""):
-        with pytest.raises(ConfigError, match="no such file"):
+        with pytest.raises(ConfigError, match=r"no such folder|has no preprocessor_config"):
             DPTImageProcessor.from_pretrained(source)
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / FILE_NAME)
-        with pytest.raises(ConfigError, match="no such file"):
+        with pytest.raises(ConfigError, match="has no preprocessor_config"):
             DPTImageProcessor.from_pretrained(tmp_path)
 
     asked = []
@@ -239,10 +237,7 @@ def test_missing_path_is_refused_and_model_id_is_fetched(tmp_path, monkeypatch):
         asked.append((repo_id, filename, revision))
         return path
 
-    hub = types.ModuleType("minidpt.checkpoints.hub")
-    hub.fetch = fetch
-    monkeypatch.setitem(sys.modules, "minidpt.checkpoints.hub", hub)
-    monkeypatch.setattr("minidpt.checkpoints.hub", hub, raising=False)
+    monkeypatch.setattr("minidpt.checkpoints.hub.fetch", fetch)
     assert DPTImageProcessor.from_pretrained("Intel/dpt-large", revision="abc").size["height"] == 99
     assert asked == [("Intel/dpt-large", FILE_NAME, "abc")]
 

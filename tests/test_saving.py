@@ -8,7 +8,7 @@ import pytest
 from checks import assert_close
 from PIL import Image
 
-from minidpt import render, saving
+from minidpt import files, render, saving
 from minidpt.errors import ResourceError
 
 DEPTH = np.linspace(-3, 7, 35, dtype=np.float32).reshape(5, 7)
@@ -197,7 +197,7 @@ def test_folder_that_is_a_file_is_a_resource_error(tmp_path):
 def test_file_has_the_permissions_the_user_asked_for(tmp_path):
     before = os.umask(0o027)
     try:
-        path = saving.write_atomically(tmp_path / "new" / "a", b"x")
+        path = files.publish_bytes(tmp_path / "new" / "a", b"x")
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o640

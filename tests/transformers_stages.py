@@ -117,7 +117,7 @@ def stages(model, pixels):
 
 
 def compare(model, pixels, tape):
-    """Our stages against transformers' in float64.   -> rows (name, our error, transformers' own, bound, largest value)"""
+    """Our stages against transformers' in float64.   -> rows (name, our error, its own error, bound, largest)"""
     single = stages(model, pixels)
     exact = stages(copy.deepcopy(model).double(), pixels)
     rows = []

@@ -16,7 +16,10 @@ __all__ = ["Backbone", "Encoded", "backbone_of"]
 
 @dataclass(frozen=True)
 class Backbone:
-    """tensors(config) -> table; sized(named, config, (H, W)) -> arrays for that size; encode(pixels, p, sized, config)"""
+    """What the models need of an encoder: its table of tensors, its work per picture size, its forward pass.
+
+    tensors(config)   sized(named, config, (H, W)) -> arrays by name   encode(pixels, p, sized, config) -> Encoded
+    """
 
     tensors: Callable[..., list]
     sized: Callable[..., dict[str, Any]]

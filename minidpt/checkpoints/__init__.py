@@ -13,9 +13,10 @@ import numpy as np
 
 from .. import params
 from ..errors import CheckpointError
+from ..files import publish_bytes
 from ..params import Tensor
 from .locate import CONFIG, PROCESSOR, WEIGHTS, Source, locate, locate_file
-from .safetensors_files import Entry, index, publish, write
+from .safetensors_files import Entry, index, write
 from .transformers_names import disk_name, reason_to_ignore
 
 __all__ = [
@@ -29,7 +30,6 @@ __all__ = [
     "load",
     "locate",
     "locate_file",
-    "publish",
     "save",
 ]
 
@@ -67,4 +67,4 @@ def load(found: Mapping[str, Entry], table: Sequence[Tensor], rename: Callable[[
 def save(folder: Path, named: Mapping[str, np.ndarray], rename: Callable[[str], str], config_json: str, dtype: str):
     """Write model.safetensors and config.json, each under a temporary name first."""
     write(folder / WEIGHTS, {rename(name): weight for name, weight in named.items()}, dtype, {})
-    publish(folder / CONFIG, lambda temporary: temporary.write_text(config_json, encoding="utf-8"))
+    publish_bytes(folder / CONFIG, config_json.encode())

@@ -27,7 +27,8 @@ def fetch(repo_id: str, filename: str, *, revision: str | None = None) -> Path:
         raise HubError(f"{repo_id}: the Hub has no such model, or it needs a token (HF_TOKEN)") from None
     except errors.LocalEntryNotFoundError:
         raise HubError(
-            f"{repo_id}: {filename} is not in the cache and the Hub cannot be reached; check the network and HF_HUB_OFFLINE"
+            f"{repo_id}: {filename} is not in the cache and the Hub cannot be reached; "
+            "check the network and HF_HUB_OFFLINE"
         ) from None
     except errors.EntryNotFoundError:
         raise FileNotFoundError(filename) from None

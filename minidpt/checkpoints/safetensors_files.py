@@ -4,7 +4,6 @@ That way no more than one tensor is ever held twice, and bfloat16, which NumPy d
 """
 
 import json
-import os
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,9 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError, ResourceError
+from ..errors import CheckpointError
+from ..files import publish
 
-DTYPES: dict[str, np.dtype[Any]] = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
+DTYPES: dict[str, np.dtype[Any]] = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "BF16": np.dtype("<u2"),
+}
 SAVED_DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 MAX_TENSORS = 20_000
 MAX_HEADER_BYTES = 10_000_000
@@ -39,7 +44,9 @@ class Entry:
     def read(self) -> np.ndarray:
         """The tensor as float32, in its own memory."""
         if self.dtype not in DTYPES:
-            raise CheckpointError(f"{self.path}: holds a tensor of type {self.dtype}; minidpt reads {', '.join(DTYPES)}")
+            raise CheckpointError(
+                f"{self.path}: holds a tensor of type {self.dtype}; minidpt reads {', '.join(DTYPES)}"
+            )
         stored = DTYPES[self.dtype]
         count = int(np.prod(self.shape, dtype=np.int64))
         with _errors(self.path):
@@ -120,16 +127,3 @@ def write(path: Path, tensors: Mapping[str, np.ndarray], dtype: str, metadata: M
         for name, x in stored.items()
     }
     publish(path, lambda temporary: serialize_file(specs, str(temporary), {"format": "pt", **metadata}))
-
-
-def publish(path: Path, write_to) -> None:
-    """Let `write_to(temporary path)` make the file, then give it its name in one step: all of it or nothing."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_to(temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise ResourceError(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        temporary.unlink(missing_ok=True)

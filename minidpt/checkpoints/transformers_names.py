@@ -62,7 +62,7 @@ STEMS = {
 
 IGNORED = {
     r".*\.num_batches_tracked": "a counter of training steps",
-    r"(dpt\.)?pooler\.dense\.(weight|bias)": "the pooler belongs to DPTModel alone; depth and segmentation never call it",
+    r"(dpt\.)?pooler\.dense\.(weight|bias)": "the pooler is DPTModel's; depth and segmentation never call it",
 }
 
 

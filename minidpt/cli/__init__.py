@@ -11,9 +11,9 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from minidpt import errors
-from minidpt.cli.options import Parser, add_common
-from minidpt.cli.report import UsageError, fail, say, write_anything
+from .. import errors
+from .options import Parser, add_common
+from .report import UsageError, fail, say, write_anything
 
 VERBS = {
     "demo": "depth of an embedded picture with the embedded model: the first thing to try",
@@ -82,7 +82,7 @@ def _dispatch(words: list[str]) -> int:
         say(_help())
         return DONE
     if words[0] in ("-V", "--version"):
-        from minidpt import __version__
+        from .. import __version__
 
         say(f"minidpt {__version__}")
         return DONE

@@ -2,7 +2,7 @@
 
 import argparse
 
-from minidpt.cli.report import say
+from .report import say
 
 DTYPES = ("float32", "float16", "bfloat16")
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from minidpt.conversion import convert
+    from ..conversion import convert
 
     say(convert(args.source, args.destination, dtype=args.dtype))
     return 0

@@ -5,9 +5,9 @@ import os
 from importlib import resources
 from pathlib import Path
 
-from minidpt.cli import depth, options
-from minidpt.cli.inputs import plan_outputs
-from minidpt.cli.report import UsageError, printable, say, say_json
+from . import depth, options
+from .inputs import plan_outputs
+from .report import UsageError, printable, say, say_json
 
 PICTURE = "example.jpg"
 WHAT_IT_IS = {
@@ -26,8 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     options.set_threads(args.threads)
-    from minidpt.errors import ResourceError
-    from minidpt.saving import DEPTH_SUFFIXES, write_atomically
+    from ..errors import ResourceError
+    from ..files import publish_bytes
+    from ..saving import DEPTH_SUFFIXES
 
     formats = ["png16", "npy", "side"]
     (stem,) = plan_outputs([PICTURE], args.output, [DEPTH_SUFFIXES[name] for name in formats]).values()
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         raise ResourceError(f"{PICTURE}: missing from the installed package; install minidpt again")
     if os.path.exists(stem) and Path(stem).read_bytes() != embedded.read_bytes():
         raise UsageError(f"{stem}: another picture of this name is there; choose another folder with -o")
-    picture = str(write_atomically(stem, embedded.read_bytes()))
+    picture = str(publish_bytes(stem, embedded.read_bytes()))
     record = depth.estimator(args, formats, options.COLORMAPS[0])(picture, stem)
     files = {"picture": picture, **record["files"]}
     if args.json:

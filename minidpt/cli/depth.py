@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from minidpt.cli import options
-from minidpt.cli.inputs import for_each, model_name, plan_outputs
-from minidpt.cli.report import note
+from . import options
+from .inputs import for_each, model_name, plan_outputs
+from .report import note
 
 EMBEDDED = "dpt-mini"
 ABOUT_EMBEDDED = (
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     options.set_threads(args.threads)
-    from minidpt.saving import DEFAULT_DEPTH_FORMATS, DEPTH_SUFFIXES
+    from ..saving import DEFAULT_DEPTH_FORMATS, DEPTH_SUFFIXES
 
     formats = list(args.format or DEFAULT_DEPTH_FORMATS)
     if args.colormap and "png" not in formats:
@@ -53,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
 
 def estimator(args: argparse.Namespace, formats: list[str], colormap: str) -> Callable[[str, str], dict[str, Any]]:
     """`work(picture, stem)` for `for_each`. The model is loaded once, after the first picture could be read."""
-    from minidpt import DPTForDepthEstimation, DPTImageProcessor, load_image
-    from minidpt.pipelines import estimate_depth
-    from minidpt.saving import describe_depth, save_depth
+    from .. import DPTForDepthEstimation, DPTImageProcessor, load_image
+    from ..pipelines import estimate_depth
+    from ..saving import describe_depth, save_depth
 
     @cache
     def load() -> tuple[Any, Any]:
@@ -98,7 +98,7 @@ def estimator(args: argparse.Namespace, formats: list[str], colormap: str) -> Ca
 
 
 def _note_oddities(picture: str, facts: dict[str, Any]) -> None:
-    from minidpt.render import is_flat
+    from ..render import is_flat
 
     if facts["min"] is None:
         note(f"{picture}: the depth map has no valid value")

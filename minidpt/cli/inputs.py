@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from minidpt.cli.report import UsageError, fail, printable, say, say_json
+from .report import UsageError, fail, printable, say, say_json
 
 MAX_NAME_BYTES = 255  # of one file name, on every common file system
 
@@ -76,7 +76,7 @@ def for_each(plan: dict[str, str], work: Callable[[str, str], dict[str, Any]], a
     """
     from tqdm import tqdm
 
-    from minidpt.errors import ImageError
+    from ..errors import ImageError
 
     failed = 0
     quiet = len(plan) == 1 or not sys.stderr.isatty()

@@ -2,8 +2,8 @@
 
 import argparse
 
-from minidpt.cli import options
-from minidpt.cli.report import say
+from . import options
+from .report import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from minidpt.inspection import describe
+    from ..inspection import describe
 
     say(describe(args.model, size=args.size))
     return 0

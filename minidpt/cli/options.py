@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Any, NoReturn
 
-from minidpt.cli.report import UsageError
+from .report import UsageError
 
 COLORMAPS = ("inferno", "turbo", "magma", "viridis", "Spectral_r", "gray")
 DEPTH_FORMATS = ("png16", "npy", "pfm", "tiff", "png", "json")

@@ -5,9 +5,9 @@ import time
 from functools import cache
 from typing import Any
 
-from minidpt.cli import options
-from minidpt.cli.inputs import for_each, model_name, plan_outputs
-from minidpt.cli.report import UsageError
+from . import options
+from .inputs import for_each, model_name, plan_outputs
+from .report import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,10 +24,10 @@ def run(args: argparse.Namespace) -> int:
     if args.model is None:
         raise UsageError("no model for segmentation is embedded; name one, for example --model Intel/dpt-large-ade")
     options.set_threads(args.threads)
-    from minidpt import DPTForSemanticSegmentation, DPTImageProcessor, load_image
-    from minidpt.pipelines import segment
-    from minidpt.render import class_shares
-    from minidpt.saving import SEGMENTATION_SUFFIXES, save_segmentation
+    from .. import DPTForSemanticSegmentation, DPTImageProcessor, load_image
+    from ..pipelines import segment
+    from ..render import class_shares
+    from ..saving import SEGMENTATION_SUFFIXES, save_segmentation
 
     formats = ["png", *(name for name in ("npy", "overlay", "legend") if getattr(args, name))]
     plan = plan_outputs(args.images, args.output, [SEGMENTATION_SUFFIXES[name] for name in formats])

@@ -12,7 +12,8 @@ from . import attention, conv, layout, pointwise, resize
 
 MENU: dict[str, tuple[str, ...]] = {
     "layout": (
-        "from_numpy", "to_numpy", "channels_last", "patches", "prepend_token", "take_tokens", "tokens_to_map",
+        "from_numpy", "to_numpy", "channels_last", "channels_first", "patches", "prepend_token", "take_tokens", "token",
+        "tokens_to_map",
         "map_to_tokens", "map_size", "concat_token", "split_heads", "merge_heads", "drop_channel",
     ),
     "pointwise": ("add", "activate", "linear", "layer_norm", "group_norm", "batch_norm"),

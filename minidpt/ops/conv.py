@@ -43,7 +43,9 @@ def conv2d(
 ) -> np.ndarray:
     """y[n,h,w,o] = activation(sum_{r,s,c} x'[n, h stride + r - top, w stride + s - left, c] weight[o,c,r,s] + bias[o])
 
-    plus residual[n,h,w,o], where x' = pre_activation(x).   x: (N, H, W, C)   weight: (O, C, R, S)   bias: (O,)   -> (N, H', W', O)
+    plus residual[n,h,w,o], where x' = pre_activation(x).   [torch: Conv2d]
+
+    x: (N, H, W, C)   weight: (O, C, R, S)   bias: (O,)   residual: (N, H', W', O)   -> (N, H', W', O)
     Zeros outside the map. A sum of R S shifted matrix products: no im2col copy, and BLAS does each one.
     """
     if x.shape[-1] != weight.shape[1]:

@@ -47,6 +47,10 @@ class Counter:
         n, c, h, w = x.dims
         return Shape((n, h, w, c))
 
+    def channels_first(self, x: Shape) -> Shape:
+        n, h, w, c = x.dims
+        return Shape((n, c, h, w))
+
     def patches(self, x: Shape, patch_size: int) -> Shape:
         n, h, w, c = x.dims
         return Shape((n, (h // patch_size) * (w // patch_size), c * patch_size**2))
@@ -58,6 +62,10 @@ class Counter:
     def take_tokens(self, x: Shape, start: int, stop: int | None = None) -> Shape:
         n, t, d = x.dims
         return Shape((n, len(range(t)[start:stop]), d))
+
+    def token(self, x: Shape, index: int) -> Shape:
+        n, _, d = x.dims
+        return Shape((n, d))
 
     def tokens_to_map(self, x: Shape, grid: tuple[int, int]) -> Shape:
         return Shape((x.dims[0], *grid, x.dims[2]))

@@ -18,6 +18,11 @@ def channels_last(x: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
 
 
+def channels_first(x: np.ndarray) -> np.ndarray:
+    """(N, H, W, C) -> (N, C, H, W), the order of the public interface"""
+    return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+
+
 def patches(x: np.ndarray, patch_size: int) -> np.ndarray:
     """Cut a picture into square patches, row by row, each flattened as (c, r, s) like a convolution's weight.
 
@@ -39,6 +44,11 @@ def prepend_token(token: np.ndarray, x: np.ndarray) -> np.ndarray:
 def take_tokens(x: np.ndarray, start: int, stop: int | None = None) -> np.ndarray:
     """x[:, start:stop]   x: (N, T, D)"""
     return x[:, start:stop]
+
+
+def token(x: np.ndarray, index: int) -> np.ndarray:
+    """One token of each sequence.   (N, T, D) -> (N, D)"""
+    return x[:, index]
 
 
 def tokens_to_map(x: np.ndarray, grid: tuple[int, int]) -> np.ndarray:

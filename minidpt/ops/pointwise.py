@@ -77,14 +77,22 @@ def linear(
     return y if residual is None else y + residual
 
 
+def standardize(x: np.ndarray, axes: tuple[int, ...], eps: float) -> np.ndarray:
+    """(x - mean) / sqrt(variance + eps) over the axes, variance biased.   x: any shape -> the same shape
+
+    The two means are accumulated in float64: over a whole map, float32 sums would lose three digits.
+    """
+    centred = x - x.mean(axis=axes, keepdims=True, dtype=np.float64).astype(x.dtype)
+    variance = np.mean(centred * centred, axis=axes, keepdims=True, dtype=np.float64)
+    return centred / np.sqrt(variance + eps).astype(x.dtype)
+
+
 def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, *, eps: float) -> np.ndarray:
     """Each token minus its mean, over its standard deviation (biased, eps inside the root), scaled and shifted.
 
     x: (..., D)   weight, bias: (D,)   -> (..., D)
     """
-    centred = x - x.mean(axis=-1, keepdims=True)
-    variance = np.mean(centred * centred, axis=-1, keepdims=True)
-    return centred / np.sqrt(variance + np.float32(eps)) * weight + bias
+    return standardize(x, (-1,), eps) * weight + bias
 
 
 def group_norm(
@@ -98,9 +106,7 @@ def group_norm(
     if c % groups:
         raise ValueError(f"group_norm: {c} channels cannot be split into {groups} groups")
     grouped = x.reshape(n, h * w, groups, c // groups)
-    centred = grouped - grouped.mean(axis=(1, 3), keepdims=True)
-    variance = np.mean(centred * centred, axis=(1, 3), keepdims=True)
-    normed = (centred / np.sqrt(variance + np.float32(eps))).reshape(n, h, w, c)
+    normed = standardize(grouped, (1, 3), eps).reshape(n, h, w, c)
     return activate(normed * weight + bias, activation)
 
 

@@ -1,0 +1,71 @@
+"""What is told about a model without running it: counts, work, stages. And conversion to another folder."""
+
+import numpy as np
+import pytest
+from tiny import HYBRID, PLAIN, lively, pixels
+
+from minidpt import CheckpointError, ConfigError, DPTConfig, DPTForDepthEstimation, DPTForSemanticSegmentation, record
+from minidpt import params as tensor_table
+from minidpt.conversion import convert
+from minidpt.inspection import describe, find, trace
+from minidpt.presets import PRESETS
+
+# dpt-facts 7.1: GFLOP per picture, measured with torch's counter
+PUBLISHED_WORK = {"Intel/dpt-large": (384, 516.4), "Intel/dpt-hybrid-midas": (384, 255.2)}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_parameter_counts_equal_the_published_ones(name):
+    model, config, _ = find(name)
+    assert tensor_table.count(model.tensors(config)) == PRESETS[name]["parameters"]
+
+
+@pytest.mark.parametrize("name", PUBLISHED_WORK)
+def test_work_equals_the_measured_one(name):
+    side, gflop = PUBLISHED_WORK[name]
+    model, config, _ = find(name)
+    total = sum(stage.flops for stage in trace(model, config, (side, side)))
+    assert total / 1e9 == pytest.approx(gflop, abs=0.05)  # the table has one decimal
+
+
+@pytest.mark.parametrize("config", [PLAIN, HYBRID], ids=["plain", "hybrid"])
+@pytest.mark.parametrize("task", [DPTForDepthEstimation, DPTForSemanticSegmentation])
+def test_traced_shapes_are_those_of_a_real_run(config, task):
+    config = DPTConfig(**config, add_projection=True)
+    stages = {stage.name: stage.shape for stage in trace(task, config, (80, 48))}
+    with record(*stages) as tape:
+        lively(task(config))(pixels(1, 3, 80, 48))
+    assert {name: x.shape for name, x in tape.items()} == stages
+
+
+def test_describe_names_stages_and_refuses_a_wrong_size():
+    text = describe("dpt-large", size=(384, 512))
+    for part in ("343,030,465", "fused.3", "1 x 192 x 256 x 256", "blocks.23", "record()"):
+        assert part in text
+    with pytest.raises(ConfigError, match="multiples of the patch size 16"):
+        describe("dpt-large", size=(384, 500))
+    with pytest.raises(CheckpointError):
+        describe("no-such-model-here")
+
+
+def test_convert_writes_a_folder_that_loads(tmp_path):
+    model = lively(DPTForSemanticSegmentation(DPTConfig(**PLAIN)))
+    model.save_pretrained(tmp_path / "source")
+    report = convert(tmp_path / "source", tmp_path / "target", dtype="bfloat16")
+    assert "bfloat16" in report
+    assert "DPTForSemanticSegmentation" in report
+    again = DPTForSemanticSegmentation.from_pretrained(tmp_path / "target")
+    error = max(np.abs(again.weights[n] - w).max() / np.abs(w).max() for n, w in model.weights.items())
+    assert 0 < error < 2**-8
+    assert "BF16" in describe(tmp_path / "target")
+
+
+def test_convert_refuses_what_would_lose_something(tmp_path):
+    lively(DPTForDepthEstimation(DPTConfig(**PLAIN))).save_pretrained(tmp_path / "source")
+    (tmp_path / "file").write_text("x")
+    for destination, message in ((tmp_path / "source", "is read"), (tmp_path / "file", "is a file")):
+        with pytest.raises(CheckpointError, match=message):
+            convert(tmp_path / "source", destination)
+    with pytest.raises(ConfigError, match="dtype"):
+        convert(tmp_path / "source", tmp_path / "new", dtype="int4")
+    assert not (tmp_path / "new").exists()
