@@ -76,12 +76,12 @@ def find(name: str | Path, revision: str | None = None) -> tuple[type[PreTrained
     return model_class(config, found), config, f"{len(found)} tensors, {dtypes}, {size / 1e6:.1f} MB"
 
 
-def describe(name: str | Path, size: tuple[int, int] | None = None) -> str:
+def describe(name: str | Path, size: tuple[int, int] | None = None, revision: str | None = None) -> str:
     """The text of `minidpt inspect`: parameters by part, then every stage with its shape and GFLOP.
 
     size: (H, W) of the network's input, multiples of the patch size; the config's image_size if None.
     """
-    model, config, weights = find(name)
+    model, config, weights = find(name, revision)
     height, width = size or (config.image_size, config.image_size)
     patch = config.patch_size
     if height < patch or width < patch or height % patch or width % patch:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from .errors import ConfigError
 from .images import ImageSource, load_image
 from .render import is_flat
 
@@ -84,7 +85,7 @@ def pipeline(
 
 def estimate_depth(model: Any, image_processor: Any, picture: np.ndarray) -> tuple[np.ndarray, str, tuple[int, int]]:
     """picture (H, W, 3) uint8 -> depth (H, W) float32 at the picture's size, its kind, the network's input (h, w)."""
-    pixel_values = image_processor(picture)["pixel_values"]
+    pixel_values = network_input(model, image_processor, picture)
     output = model(pixel_values)
     resized = image_processor.post_process_depth_estimation(output, target_sizes=[picture.shape[:2]])
     return np.asarray(resized[0]["predicted_depth"], np.float32), output.kind, pixel_values.shape[-2:]
@@ -92,9 +93,22 @@ def estimate_depth(model: Any, image_processor: Any, picture: np.ndarray) -> tup
 
 def segment(model: Any, image_processor: Any, picture: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
     """picture (H, W, 3) uint8 -> labels (H, W) integers at the picture's size, the network's input size (h, w)."""
-    pixel_values = image_processor(picture)["pixel_values"]
+    pixel_values = network_input(model, image_processor, picture)
     labels = image_processor.post_process_semantic_segmentation(model(pixel_values), target_sizes=[picture.shape[:2]])
     return np.asarray(labels[0]), pixel_values.shape[-2:]
+
+
+def network_input(model: Any, image_processor: Any, picture: np.ndarray) -> np.ndarray:
+    """picture (H, W, 3) -> pixel_values (1, 3, h, w). ConfigError where processor and model do not fit each other."""
+    pixel_values = image_processor(picture)["pixel_values"]
+    height, width = pixel_values.shape[-2:]
+    patch = model.config.patch_size
+    if height % patch or width % patch:
+        raise ConfigError(
+            f"preprocessor_config.json makes {height} x {width} pixels of this picture, but the model needs multiples "
+            f"of {patch}: set ensure_multiple_of to {patch}"
+        )
+    return pixel_values
 
 
 def to_uint8(depth: np.ndarray) -> np.ndarray:

@@ -40,10 +40,10 @@ def test_lists_of_names_agree_with_their_homes():
 
 
 def test_inspect_prints_what_inspection_says(monkeypatch, capsys):
-    module = SimpleNamespace(describe=lambda model, size=None: f"{model} at {size}")
+    module = SimpleNamespace(describe=lambda model, size, revision: f"{model} at {size}, {revision}")
     monkeypatch.setitem(sys.modules, "minidpt.inspection", module)
     assert cli.main(["inspect", "some/model", "--size", "384x512"]) == 0
-    assert capsys.readouterr().out == "some/model at (384, 512)\n"
+    assert capsys.readouterr().out == "some/model at (384, 512), None\n"
 
 
 def test_convert_passes_its_arguments_on(monkeypatch, capsys):

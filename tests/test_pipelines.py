@@ -9,7 +9,7 @@ from PIL import Image
 from tiny import PLAIN
 
 import minidpt
-from minidpt.errors import CheckpointError, ImageError
+from minidpt.errors import CheckpointError, ConfigError, ImageError
 from minidpt.pipelines import pipeline, to_uint8
 from minidpt.processing import DPTImageProcessor
 
@@ -19,7 +19,7 @@ PICTURE = np.random.default_rng(0).integers(0, 256, (13, 21, 3), np.uint8)
 class Slope:
     """A model whose depth grows to the right, and whose class is 2 in the left half, 0 in the right."""
 
-    config = SimpleNamespace(id2label={0: "wall", 1: "sky"})
+    config = SimpleNamespace(id2label={0: "wall", 1: "sky"}, patch_size=1)
 
     def __call__(self, pixel_values):
         n, _, h, w = pixel_values.shape
@@ -42,6 +42,15 @@ def test_depth_has_the_keys_of_transformers_and_the_size_of_the_picture(processo
     assert (depth.shape, depth.dtype) == ((13, 21), np.float32)
     assert (result["depth"].mode, result["depth"].size) == ("L", (21, 13))
     assert_close(np.asarray(result["depth"]), to_uint8(depth))
+
+
+def test_a_processor_that_does_not_fit_the_model_is_named():
+    class Patched(Slope):
+        config = SimpleNamespace(patch_size=16)
+
+    processor = DPTImageProcessor(size={"height": 20, "width": 32})
+    with pytest.raises(ConfigError, match="20 x 32 .* multiples of 16"):
+        pipeline("depth-estimation", model=Patched(), image_processor=processor)(PICTURE)
 
 
 def test_list_gives_a_list_of_the_same_results(processor, tmp_path):

@@ -86,20 +86,11 @@ def format_table(result: dict) -> str:
 
 
 def predictor(folder: Path) -> Predict:
-    """predict() of a saved transformers folder, through its own processor's numbers, in float32 on the CPU."""
-    import torch
-    from transformers import DPTImageProcessorPil
+    """predict() of a saved transformers folder, through minidpt: what is scored is what users run."""
+    from minidpt import pipeline
 
-    from .model import load_mini
-
-    model, processor = load_mini(folder).eval(), DPTImageProcessorPil.from_pretrained(folder)
-
-    def predict(rgb: np.ndarray) -> np.ndarray:
-        with torch.no_grad():
-            pixels = processor(Image.fromarray(rgb), return_tensors="pt")["pixel_values"]
-            return model(pixel_values=pixels).predicted_depth[0].numpy()
-
-    return predict
+    run = pipeline("depth-estimation", model=folder)
+    return lambda rgb: run(rgb)["predicted_depth"]
 
 
 def evaluate_folder(
@@ -109,8 +100,8 @@ def evaluate_folder(
     limit: int | None = None,
     pair: tuple[Path, Path] | None = None,
     json_path: Path | None = None,
-) -> None:
-    """Print and write the scores of a saved folder on the held-out scenes, and on one RGB-D pair."""
+) -> dict:
+    """Print, write and return the scores of a saved folder on the held-out scenes, and on one RGB-D pair."""
     predict = predictor(model)
     results = {"rendered": evaluate(predict, rendered_samples(data, limit))}
     if pair:
@@ -119,3 +110,4 @@ def evaluate_folder(
         print(f"\n{name}: {format_table(result)}")
     if json_path:
         json_path.write_text(json.dumps(results, indent=1) + "\n")
+    return results

@@ -7,12 +7,13 @@ from .report import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="dpt-mini, a folder, a .safetensors file or a hub id")
+    parser.add_argument("model", metavar="MODEL", help="dpt-mini, a published id, a folder, a .safetensors file")
+    parser.add_argument("--revision", metavar="R", help="branch, tag or commit of a hub model")
     parser.add_argument("--size", type=options.size, metavar="HxW", help="size of the picture that the network sees")
 
 
 def run(args: argparse.Namespace) -> int:
     from ..inspection import describe
 
-    say(describe(args.model, size=args.size))
+    say(describe(args.model, size=args.size, revision=args.revision))
     return 0
