@@ -49,7 +49,7 @@ def test_a_processor_that_does_not_fit_the_model_is_named():
         config = SimpleNamespace(patch_size=16)
 
     processor = DPTImageProcessor(size={"height": 20, "width": 32})
-    with pytest.raises(ConfigError, match="20 x 32 .* multiples of 16"):
+    with pytest.raises(ConfigError, match=r"20 x 32 .* multiples of 16"):
         pipeline("depth-estimation", model=Patched(), image_processor=processor)(PICTURE)
 
 

@@ -54,3 +54,33 @@ def lively(model, seed=1):
     if "head.conv3.bias" in named:
         named["head.conv3.bias"] += 5  # so that the last ReLU clips nothing
     return type(model).from_weights(model.config, named)
+
+
+SMALLEST = {
+    **PLAIN,
+    "hidden_size": 16,
+    "intermediate_size": 20,
+    "neck_hidden_sizes": [6, 8, 10, 12],
+    "fusion_hidden_size": 8,
+}
+
+GOLDEN = {  # name -> task, config, picture size: what tests/record_golden.py records
+    "plain": ("DPTForDepthEstimation", {**SMALLEST, "add_projection": False}, (24, 40)),
+    "hybrid": (
+        "DPTForDepthEstimation",
+        {
+            **HYBRID,
+            "hidden_size": 16,
+            "intermediate_size": 20,
+            "fusion_hidden_size": 8,
+            "neck_hidden_sizes": [16, 32, 10, 12],
+            "backbone_config": {**BIT, "depths": [1, 1, 1]},
+        },
+        (48, 80),
+    ),
+    "segmentation": (
+        "DPTForSemanticSegmentation",
+        {**SMALLEST, "readout_type": "add", "use_batch_norm_in_fusion_residual": True, "num_labels": 5},
+        (40, 24),
+    ),
+}

@@ -14,5 +14,6 @@ Reading order
     11 losses.py       the scale-and-shift-invariant loss
     12 plan.py, train.py   schedule and loop
     13 metrics.py, evaluate.py   AbsRel and delta1 beside three baselines without a network
+    14 card.py         into the package, with a card
 `python -m training --help` lists the commands, README.md tells what came out.
 """

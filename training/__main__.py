@@ -4,6 +4,7 @@ python -m training render     pictures with exact depth, about 70 a second on tw
 python -m training train      about an hour on two cores; --resume after a stop, --init from finished weights
 python -m training evaluate   AbsRel and delta1 beside constant, vertical gradient and best plane
 python -m training picture    the package's example picture
+python -m training card       convert a trained folder into the package and write its card
 python -m training reproduce  render, train and evaluate with one seed
 """
 
@@ -44,9 +45,11 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    parts = {name: commands.add_parser(name) for name in ("render", "train", "evaluate", "picture", "reproduce")}
+    parts = {
+        name: commands.add_parser(name) for name in ("render", "train", "evaluate", "card", "picture", "reproduce")
+    }
     for name, p in parts.items():
-        if name != "picture":
+        if name not in ("picture", "card"):
             p.add_argument("--data", type=Path, default=DATA, help="folder of the rendered pictures")
         if name in ("render", "train", "reproduce"):
             p.add_argument("--seed", type=int, default=0)
@@ -56,7 +59,9 @@ def build_parser() -> argparse.ArgumentParser:
             add_train(p)
         if name in ("evaluate", "reproduce"):
             add_evaluate(p)
-    parts["evaluate"].add_argument("--model", type=Path, default=RUN, help="a saved folder")
+    for name in ("evaluate", "card"):
+        parts[name].add_argument("--model", type=Path, default=RUN, help="a saved folder")
+    parts["card"].add_argument("--scores", type=Path, required=True, help="what evaluate --json wrote, with --pair")
     parts["picture"].add_argument("--out", type=Path, required=True)
     return parser
 
@@ -88,6 +93,10 @@ def main() -> None:
         run_evaluate(a, a.model)
     if a.command == "reproduce":
         run_evaluate(a, a.out)
+    if a.command == "card":
+        from .card import install
+
+        install(a.model, a.scores, Path("minidpt/assets/dpt-mini"), Path("README.md"))
     if a.command == "picture":
         from .picture import save_example
 

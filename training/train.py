@@ -4,6 +4,7 @@ Speed on a CPU comes from three things: bfloat16 autocast, 128 pixels first and 
 its memory (see plan.keep_memory).
 """
 
+import json
 import math
 import os
 import time
@@ -81,6 +82,13 @@ class Trainer:
         torch.set_rng_state(state["torch_rng"].cpu())
 
 
+def write_run(folder: Path, plan: Plan, pictures: int, minutes: float, device: str) -> None:
+    """run.json: what the weights do not tell, for the card. minutes: since the last start of the command."""
+    machine = f"{os.cpu_count()} CPU cores" if device == "cpu" else torch.cuda.get_device_name()
+    about = {"plan": asdict(plan), "pictures": pictures, "minutes": minutes, "machine": machine}
+    (folder / "run.json").write_text(json.dumps(about, indent=1) + "\n")
+
+
 def train(
     data: Path, out: Path, plan: Plan, *, device: str = "cpu", init: Path | None = None, resume: bool = False
 ) -> None:
@@ -93,7 +101,8 @@ def train(
         trainer.resume(out)
     count = sum(p.numel() for p in trainer.model.parameters())
     print(f"{count / 1e6:.2f} M parameters, {len(trainer.pool)} pictures, {plan}", flush=True)
-    since, since_step = time.perf_counter(), trainer.step
+    start = since = time.perf_counter()
+    since_step = trainer.step
     save_every = max(1, plan.steps // SAVES)
     while trainer.step < plan.steps:
         loss = trainer.one_step()
@@ -110,3 +119,4 @@ def train(
             trainer.save_state(out)
             save_mini(trainer.average, out / f"at{100 * trainer.step // plan.steps}")
     save_mini(trainer.average, out)
+    write_run(out, plan, len(trainer.pool), (time.perf_counter() - start) / 60, device)

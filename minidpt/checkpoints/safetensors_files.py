@@ -126,4 +126,11 @@ def write(path: Path, tensors: Mapping[str, np.ndarray], dtype: str, metadata: M
         name: TensorSpec(dtype=dtype, shape=list(x.shape), data_ptr=x.ctypes.data, data_len=x.nbytes)
         for name, x in stored.items()
     }
-    publish(path, lambda temporary: serialize_file(specs, str(temporary), {"format": "pt", **metadata}))
+
+    def serialize(unfinished: Path) -> None:
+        unfinished.touch()
+        mode = unfinished.stat().st_mode
+        serialize_file(specs, unfinished, {"format": "pt", **metadata})
+        unfinished.chmod(mode)  # the library makes a file that its owner alone may read
+
+    publish(path, serialize)

@@ -1,0 +1,41 @@
+"""README does what it says: its Python runs, its files exist, its commands are known."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from minidpt.cli import VERBS
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_python_of_the_readme_runs_as_it_says(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (code,) = blocks("python")
+    names = {}
+    exec(code, names)
+    assert (names["result"]["predicted_depth"].shape, names["result"]["kind"]) == ((480, 640), "relative_inverse")
+    assert names["inputs"]["pixel_values"].shape == (1, 3, 192, 192)
+    assert names["tape"]["fused.3"].shape == (1, 96, 96, 64)
+    assert np.array_equal(names["depth"], names["result"]["predicted_depth"])
+
+
+def test_the_verbs_of_the_readme_exist():
+    for verb in re.findall(r"bin/minidpt (\w+)", README):
+        assert verb in VERBS
+
+
+def test_the_set_up_commands_are_marked_for_ci():
+    for marker in ("run", "test"):
+        assert re.search(rf"<!-- {marker} -->\n```sh\n.+\n```", README), marker
+
+
+def test_the_card_is_the_same_in_readme_and_assets():
+    card = re.search("<!-- card -->\n(.*?)\n<!-- /card -->", README, flags=re.DOTALL).group(1)
+    assert card in (ROOT / "minidpt" / "assets" / "dpt-mini" / "README.md").read_text(encoding="utf-8")
