@@ -1,6 +1,6 @@
 """Full-size models with random weights against transformers, every stage, float64 as the arbiter. The parity job.
 
-Run with `-s` it prints the table by stage.   pytest -m full_size -s tests/test_parity_full.py
+python -m pytest -m full_size -s tests/test_parity_full.py prints README's table.
 """
 
 import gc
@@ -20,32 +20,58 @@ from transformers_stages import allow_any_grid, compare, lively, unclipped  # no
 
 pytestmark = pytest.mark.full_size
 
-TASKS = {"DPTForDepthEstimation": DPTForDepthEstimation, "DPTForSemanticSegmentation": DPTForSemanticSegmentation}
-NAMES = (
+MODELS = {"DPTForDepthEstimation": DPTForDepthEstimation, "DPTForSemanticSegmentation": DPTForSemanticSegmentation}
+CASES = [
+    ("dpt-large", (384, 384)),
+    ("dpt-large-ade", (480, 480)),
+    ("dpt-hybrid-midas", (384, 384)),
+    ("dpt-hybrid-midas", (352, 480)),
+]
+
+
+@pytest.fixture(scope="module")
+def results():
+    """{column: {kind of stage: its row nearest to the bound}}; printed as README's table when all is done."""
+    found = {}
+    yield found
+    kinds = list(dict.fromkeys(kind for column in found.values() for kind in column))
+    print("\n\nour error / transformers' own float32 error, both as shares of the stage's largest value")
+    print("| stage | " + " | ".join(found) + " |")
+    print("| --- |" + " --- |" * len(found))
+    for kind in sorted(kinds, key=ORDER.index):
+        cells = [f"{row[1] / row[4]:.1e} / {row[2] / row[4]:.1e}" if row else "" for row in column_of(found, kind)]
+        print(f"| {kind} | " + " | ".join(cells) + " |")
+    worst = [max(row[1] / row[3] for row in column.values()) for column in found.values()]
+    print("| **worst share of the bound** | " + " | ".join(f"{share:.2f}" for share in worst) + " |")
+
+
+ORDER = [
+    "bit",
     "embeddings",
-    "bit.*",
-    "blocks.*",
-    "readout.*",
-    "reassembled.*",
-    "neck.*",
-    "fused.*",
-    "head.*",
-    "logits",
-    "predicted_depth",
-)
+    "inside the blocks",
+    "blocks",
+    "readout",
+    "reassembled",
+    "neck",
+    "fused",
+    "head",
+    "output",
+]
 
 
-@pytest.mark.parametrize(
-    ("name", "size"),
-    [
-        ("dpt-large", (384, 384)),
-        ("dpt-large-ade", (480, 480)),
-        ("dpt-hybrid-midas", (384, 384)),
-        ("dpt-hybrid-midas", (352, 480)),
-    ],
-    ids=str,
-)
-def test_every_stage_of_the_published_sizes_agrees(name, size, tmp_path):
+def column_of(found, kind):
+    return [column.get(kind) for column in found.values()]
+
+
+def kind_of(name):
+    first, _, rest = name.partition(".")
+    if first == "blocks" and "." in rest:
+        return "inside the blocks"
+    return "output" if first in ("logits", "predicted_depth") else first
+
+
+@pytest.mark.parametrize(("name", "size"), CASES, ids=str)
+def test_every_stage_of_the_published_sizes_agrees(name, size, tmp_path, results):
     row = preset(name)
     config = transformers.DPTConfig(attn_implementation="eager", **row["config"])
     theirs = lively(getattr(transformers, row["architecture"])(config))
@@ -55,34 +81,19 @@ def test_every_stage_of_the_published_sizes_agrees(name, size, tmp_path):
         unclipped(theirs, x)
         handle.remove()
     theirs.save_pretrained(tmp_path)
-    ours = TASKS[row["architecture"]].from_pretrained(tmp_path)
-    assert ours.num_parameters == row["parameters"]
-    with record(*NAMES) as tape:
+    ours = MODELS[row["architecture"]].from_pretrained(tmp_path)
+    assert ours.num_parameters == row["parameters"] == sum(p.numel() for p in theirs.parameters())
+    with record() as tape:
         ours(x)
     del ours
     gc.collect()
     rows = compare(theirs, x, tape)
-    print(f"\n{name} {size[0]}x{size[1]}: error as a share of the stage's largest value, and of its bound")
-    print(f"{'stage':<16}{'minidpt':>12}{'transformers':>14}{'of bound':>10}")
-    for stage, worst in worst_by_stage(rows).items():
-        _, error, own, bound, largest = worst
-        print(f"{stage:<16}{error / largest:>12.2e}{own / largest:>14.2e}{error / bound:>10.2f}")
+    column = results.setdefault(f"{name} {size[0]}x{size[1]}", {})
+    for stage in rows:
+        worst = column.setdefault(kind_of(stage[0]), stage)
+        if stage[1] / stage[3] > worst[1] / worst[3]:
+            column[kind_of(stage[0])] = stage
     bad = [f"{stage}: error {error:.3g}, bound {bound:.3g}" for stage, error, _, bound, _ in rows if not error <= bound]
     assert not bad, "; ".join(bad[:10])
     assert len(rows) > 100
     assert all(np.isfinite(largest) and largest > 0 for *_, largest in rows)
-
-
-def worst_by_stage(rows):
-    """The row nearest to its bound for each kind of stage; the blocks' parts together."""
-    worst = {}
-    for row in rows:
-        stage = kind(row[0])
-        if stage not in worst or row[1] / row[3] > worst[stage][1] / worst[stage][3]:
-            worst[stage] = row
-    return worst
-
-
-def kind(name):
-    parts = name.split(".")
-    return "blocks" if parts[0] == "blocks" and len(parts) == 2 else "in blocks" if parts[0] == "blocks" else name

@@ -1,7 +1,7 @@
 """dpt-mini into the package: converted by minidpt, with a card that says what it is and what it is not.
 
-The card stands in the assets and, between two markers, in README.md. Its numbers come from `evaluate --json` and from the
-run.json that `train` left; what photographs show stands in photos.md, written by somebody who looked at them.
+The card stands in the assets and, between two markers, in README.md. Its numbers come from `evaluate --json` and from
+the run.json that `train` left; what photographs show stands in photos.md, written by somebody who looked at them.
 """
 
 import json
@@ -38,17 +38,18 @@ def card(scores: dict, run: dict, parameters: int) -> str:
         "",
         f"- **Architecture**: DPT-hybrid in small, {parameters:,} parameters, float16, relative inverse depth, 192×192 "
         "pixels (photographs are squeezed to a square). Three BiT stages of 64, 128 and 256 channels, two blocks each, "
-        "then a ViT of 6 blocks, width 192, 3 heads; taps are stages 1 and 2 and the third and last block; fusion width 64.",
+        "then a ViT of 6 blocks, width 192, 3 heads; taps are stages 1 and 2, the third and the last block; "
+        "fusion width 64.",
         f"- **Data**: {run['pictures']:,} scenes rendered by `training/` (rooms, streets, fields, tabletops, corridors, "
-        "people made of balls and cylinders), each seen several times, cropped and recoloured; not one photograph.",
+        "people made of balls and cylinders), each seen several times, cropped and recoloured; not one photo.",
         f"- **Training**: seed {plan['seed']}, {plan['samples_small']:,} samples at {plan['small']} pixels, then "
-        f"{plan['samples_full']:,} at 192, batch {plan['batch']}, AdamW from {plan['rate']:g} to 0, scale-and-shift-invariant "
-        f"loss with gradient matching; {run['minutes']:.0f} minutes on {run['machine']}. "
+        f"{plan['samples_full']:,} at 192, batch {plan['batch']}, AdamW from {plan['rate']:g} to 0, "
+        f"scale-and-shift-invariant loss with gradient matching; {run['minutes']:.0f} minutes on {run['machine']}. "
         f"`python -m training reproduce --seed {plan['seed']}` does it again.",
         "",
-        f"On {scores['rendered']['all']['model']['pictures']} rendered scenes it never saw. Scale and shift are fitted per "
-        "picture in 1/z, for the baselines too; the plane is fitted to the truth itself, with three free numbers. AbsRel is "
-        "the median over the pictures, the others are means.",
+        f"On {scores['rendered']['all']['model']['pictures']} rendered scenes it never saw. Scale and shift are fitted "
+        "per picture in 1/z, for the baselines too; the plane is fitted to the truth itself, with three free numbers. "
+        "AbsRel is the median over the pictures, the others are means.",
         "",
         *score_table(scores["rendered"]),
         "On one real RGB-D photograph (Redwood, from Open3D's test data), in the same way:",

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from . import options
-from .inputs import for_each, model_name, plan_outputs
+from .inputs import about_run, for_each, plan_outputs
 from .report import note
 
 EMBEDDED = "dpt-mini"
@@ -73,14 +73,7 @@ def estimator(args: argparse.Namespace, formats: list[str], colormap: str) -> Ca
         model, processor = load()
         start = time.perf_counter()
         depth, kind, network_size = estimate_depth(model, processor, image)
-        about = {
-            "model": model_name(args.model),
-            **options.given(revision=args.revision),
-            "backend": model.backend,
-            "precision": model.precision,
-            "input_size": list(image.shape[:2]),
-            "network_size": list(network_size),
-        }
+        about = about_run(args, model, image, network_size)
         paths = save_depth(stem, depth, kind=kind, formats=formats, colormap=colormap, image=image, metadata=about)
         seconds = time.perf_counter() - start
         facts = describe_depth(depth, kind=kind)

@@ -113,6 +113,18 @@ def _report(record: dict[str, Any], *, as_json: bool) -> bool:
     return say(printable(line))
 
 
+def about_run(args: argparse.Namespace, model: Any, image: Any, network_size: tuple[int, int]) -> dict[str, Any]:
+    """What every result tells of its making.   image: (H, W, 3)   network_size: (h, w) of the network's input"""
+    return {
+        "model": model_name(args.model),
+        **({} if args.revision is None else {"revision": args.revision}),
+        "backend": model.backend,
+        "precision": model.precision,
+        "input_size": list(image.shape[:2]),
+        "network_size": list(network_size),
+    }
+
+
 def model_name(name_or_path: str) -> str:
     """How results name their model: a hub id as it is, a path by its last part: no file tells of a home folder."""
     return Path(os.path.abspath(name_or_path)).name if os.path.exists(name_or_path) else name_or_path

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from . import options
-from .inputs import for_each, model_name, plan_outputs
+from .inputs import about_run, for_each, plan_outputs
 from .report import UsageError
 
 
@@ -46,14 +46,7 @@ def run(args: argparse.Namespace) -> int:
         start = time.perf_counter()
         labels, network_size = segment(model, processor, image)
         names = model.config.id2label
-        about = {
-            "model": model_name(args.model),
-            **options.given(revision=args.revision),
-            "backend": model.backend,
-            "precision": model.precision,
-            "input_size": list(image.shape[:2]),
-            "network_size": list(network_size),
-        }
+        about = about_run(args, model, image, network_size)
         paths = save_segmentation(stem, labels, id2label=names, formats=formats, image=image, metadata=about)
         shares = class_shares(labels)
         largest = ", ".join(
