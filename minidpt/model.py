@@ -113,6 +113,9 @@ class PreTrainedModel(ABC):
 
     @classmethod
     def _load(cls, found: dict[str, checkpoints.Entry], config: DPTConfig, source: str) -> Named:
+        there = model_class(config, found)
+        if there is not cls:
+            raise CheckpointError(f"{source}: holds a {there.architecture}, not a {cls.architecture}")
         return checkpoints.load(found, cls.tensors(config), cls._disk_name, source)
 
     _disk_name: Callable[[str], str] = staticmethod(checkpoints.disk_name)

@@ -38,7 +38,7 @@ def card(scores: dict, run: dict, parameters: int) -> str:
         "",
         f"- **Architecture**: DPT-hybrid in small, {parameters:,} parameters, float16, relative inverse depth, 192×192 "
         "pixels (photographs are squeezed to a square). Three BiT stages of 64, 128 and 256 channels, two blocks each, "
-        "then a ViT of 6 blocks, width 192, 3 heads; taps are stages 1 and 2, the third and the last block; "
+        "then a ViT of 6 blocks, width 192, 3 heads; taps: stages 1 and 2, third and last block; "
         "fusion width 64.",
         f"- **Data**: {run['pictures']:,} scenes rendered by `training/` (rooms, streets, fields, tabletops, corridors, "
         "people made of balls and cylinders), each seen several times, cropped and recoloured; not one photo.",
