@@ -160,6 +160,7 @@ class DPTConfig(Config):
     @classmethod
     def from_pretrained(cls, name: str | Path, *, revision: str | None = None, **changes: Any) -> Self:
         """The config of a published model (known without a download), of a folder or of a Hub id, with `changes`."""
+        cls.refuse_slips(changes)
         row = None if Path(name).exists() else preset(str(name))
         values = dict(row["config"]) if row else read_json(_config_file(name, revision))
         if isinstance(values, dict) and {"num_labels", "id2label"} & changes.keys():
@@ -178,8 +179,8 @@ class DPTConfig(Config):
                 raise self._error(name, f"has {len(getattr(self, name))} values, neck_hidden_sizes has {levels}")
         taps = self.tap_blocks
         if list(taps) != sorted(set(taps)) or taps[-1] >= self.num_hidden_layers:
-            limit = self.num_hidden_layers - 1
-            raise self._error("backbone_out_indices", f"must rise and stay below {limit + 1}, not {list(taps)}")
+            message = f"must rise and stay below {self.num_hidden_layers}, not {list(taps)}"
+            raise self._error("backbone_out_indices", message)
         for factor in self.reassemble_factors:
             whole = factor if factor >= 1 else 1 / factor
             if whole != math.floor(whole):

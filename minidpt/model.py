@@ -26,6 +26,7 @@ from .params import Named, Tensor
 from .recording import Tape, note, record
 
 Array = Any
+SIZES_KEPT = 8  # picture sizes whose position embeddings stay in memory
 
 
 class PreTrainedModel(ABC):
@@ -156,6 +157,8 @@ class PreTrainedModel(ABC):
     def _encode(self, pixels: Array) -> Encoded:
         backbone, size = backbone_of(self.config), ops.map_size(pixels)
         if size not in self._sized:
+            while len(self._sized) >= SIZES_KEPT:
+                self._sized.pop(next(iter(self._sized)))  # the oldest
             arrays = backbone.sized(self.weights, self.config, size)
             self._sized[size] = {name: ops.from_numpy(x) for name, x in arrays.items()}
         return backbone.encode(pixels, self._params["backbone"], self._sized[size], self.config)
@@ -308,7 +311,8 @@ MODELS = {model.architecture: model for model in (DPTModel, DPTForDepthEstimatio
 
 def model_class(config: DPTConfig, names: Any = ()) -> type[PreTrainedModel]:
     """The class for a checkpoint: what its config says, else what its tensors' names show."""
-    for architecture in config.extra.get("architectures") or ():
+    said = config.extra.get("architectures")
+    for architecture in said if isinstance(said, list) else ():
         if architecture in MODELS:
             return MODELS[architecture]
     names = set(names)

@@ -118,14 +118,25 @@ class Config:
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
     def __init__(self, **values: Any):
-        known = {f.name: f for f in dataclasses.fields(self) if "check" in f.metadata}
+        self.refuse_slips(values)
+        self._fill(values)
+
+    @classmethod
+    def known(cls) -> dict[str, dataclasses.Field]:
+        """The fields by name."""
+        return {f.name: f for f in dataclasses.fields(cls) if "check" in f.metadata}
+
+    @classmethod
+    def refuse_slips(cls, values: Mapping[str, Any]):
+        """Raise ConfigError for a key that is no field but nearly one."""
+        known = cls.known()
         for key in values.keys() - known.keys():
             close = difflib.get_close_matches(key, known, n=1, cutoff=0.9)
             if close and close[0] not in values:
-                raise ConfigError(f"{type(self).__name__} has no field {key!r}; did you mean {close[0]!r}?")
-        self._fill(values, known)
+                raise ConfigError(f"{cls.__name__} has no field {key!r}; did you mean {close[0]!r}?")
 
-    def _fill(self, values: Mapping[str, Any], known: Mapping[str, dataclasses.Field]):
+    def _fill(self, values: Mapping[str, Any]):
+        known = self.known()
         for name, spec in known.items():
             value = values.get(name, spec.default)
             try:
@@ -151,7 +162,7 @@ class Config:
         if found != cls.model_type:
             raise ConfigError(f"{cls.__name__}: model_type must be {cls.model_type!r}, not {found!r}")
         config = cls.__new__(cls)
-        config._fill(values, {f.name: f for f in dataclasses.fields(cls) if "check" in f.metadata})
+        config._fill(values)
         return config
 
     @classmethod

@@ -157,8 +157,9 @@ def test_unknown_keys_survive_a_round_trip_and_slips_are_caught():
     assert config.to_dict()["auto_map"] == {"x": "y"}
     assert DPTConfig.from_dict(json.loads(config.to_json())) == config
     assert DPTConfig(transformers_version="5.23.0").extra == {"transformers_version": "5.23.0"}
-    with pytest.raises(ConfigError, match="did you mean 'hidden_size'"):
-        DPTConfig(hiden_size=32)
+    for slip in (DPTConfig, lambda **values: DPTConfig.from_pretrained("dpt-base", **values)):
+        with pytest.raises(ConfigError, match="did you mean 'hidden_size'"):
+            slip(hiden_size=32)
 
 
 def test_null_in_a_published_file_means_the_default():

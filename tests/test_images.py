@@ -13,7 +13,7 @@ from PIL import Image
 
 from minidpt.images import load_image
 
-QUICK = settings(max_examples=60, deadline=None, derandomize=True)
+QUICK = settings(max_examples=60)
 
 
 # Sources

@@ -17,7 +17,7 @@ from PIL import Image, ImageFile
 from minidpt.errors import ImageError
 from minidpt.images import load_image, load_label_map
 
-QUICK = settings(max_examples=60, deadline=None, derandomize=True)
+QUICK = settings(max_examples=60)
 
 
 # Refusals

@@ -155,6 +155,13 @@ def test_the_caller_keeps_his_array():
     assert np.array_equal(first.predicted_depth, wide.predicted_depth)
 
 
+def test_only_a_few_sizes_are_kept():
+    model = depth_model()
+    for width in range(8, 8 * 13, 8):
+        model(pixels(1, 3, 8, width))
+    assert len(model._sized) == 8
+
+
 def test_random_weights_depend_on_the_seed_only():
     config = DPTConfig(**PLAIN)
     a, b, c = (DPTForDepthEstimation(config, seed=s) for s in (0, 0, 1))
@@ -215,7 +222,7 @@ def test_models_touch_arrays_through_ops_only(config):
         assert np.array_equal(plain[first], handled[first])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     readout=st.sampled_from(["ignore", "add", "project"]),
     norm=st.booleans(),

@@ -15,7 +15,7 @@ from published_configs import DEPTH_ANYTHING, DPT_DINOV2, DPT_LARGE
 from minidpt.errors import ConfigError, ResourceError
 from minidpt.processing import FIELDS, FILE_NAME, DPTFeatureExtractor, DPTImageProcessor
 
-QUICK = settings(max_examples=50, deadline=None, derandomize=True)
+QUICK = settings(max_examples=50)
 
 # Config
 

@@ -69,7 +69,7 @@ def test_published_configs_match_transformers(reference, config, height, width):
 
 
 def test_random_recipes_match_transformers(reference):
-    @settings(max_examples=60, deadline=None, derandomize=True)
+    @settings(max_examples=60)
     @given(
         st.integers(8, 90),
         st.integers(8, 90),
