@@ -1,4 +1,4 @@
-"""Any public checkpoint of the DPT family -> a folder in transformers' format.   python weights_convert.py SRC DST
+"""A checkpoint of the DPT family -> a folder in transformers' format.   python weights_convert.py SRC DST [--dtype T]
 
 The work is done by minidpt.conversion; this is `minidpt convert` under the name that converter scripts have elsewhere.
 """

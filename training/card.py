@@ -40,8 +40,9 @@ def card(scores: dict, run: dict, parameters: int) -> str:
         "pixels (photographs are squeezed to a square). Three BiT stages of 64, 128 and 256 channels, two blocks each, "
         "then a ViT of 6 blocks, width 192, 3 heads; taps: stages 1 and 2, third and last block; "
         "fusion width 64.",
-        f"- **Data**: {run['pictures']:,} scenes rendered by `training/` (rooms, streets, fields, tabletops, "
-        "corridors, people made of balls and cylinders), each seen several times, cropped and recoloured; not one photo.",
+        f"- **Data**: {run['pictures']:,} scenes rendered by `training/` (rooms, streets, fields, "
+        "tabletops, corridors, people made of balls and cylinders), each seen several times, cropped "
+        "and recoloured; not one photo.",
         f"- **Training**: seed {plan['seed']}, {plan['samples_small']:,} samples at {plan['small']} pixels, then "
         f"{plan['samples_full']:,} at 192, batch {plan['batch']}, AdamW from {plan['rate']:g} to 0, "
         f"scale-and-shift-invariant loss with gradient matching; {run['minutes']:.0f} minutes on {run['machine']}. "

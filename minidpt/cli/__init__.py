@@ -20,7 +20,7 @@ VERBS = {
     "depth": "pictures -> depth maps",
     "segment": "pictures -> maps of class labels",
     "inspect": "what a model is made of: stages, shapes, parameters",
-    "convert": "a public checkpoint -> a folder that minidpt and transformers load",
+    "convert": "a checkpoint -> a folder that minidpt and transformers load, in another type",
 }
 
 DONE, SOME_FAILED, USAGE, BAD_MODEL, BAD_INPUT, NO_NETWORK, NO_RESOURCES, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130

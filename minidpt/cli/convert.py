@@ -1,4 +1,4 @@
-"""A public checkpoint of the DPT family -> a folder in transformers' format, which minidpt and transformers load."""
+"""A checkpoint -> a folder in transformers' format, which minidpt and transformers load, in the type you want."""
 
 import argparse
 
@@ -8,9 +8,7 @@ DTYPES = ("float32", "float16", "bfloat16")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "source", metavar="SRC", help="the checkpoint: a .pt, .pth, .bin or .safetensors file, or a folder"
-    )
+    parser.add_argument("source", metavar="SRC", help="a folder, a .safetensors file, a Hub id or dpt-mini")
     parser.add_argument("destination", metavar="DST", help="the folder to write")
     parser.add_argument("--dtype", choices=DTYPES, help="of the written weights (default: float32)")
 
