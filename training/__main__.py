@@ -1,18 +1,18 @@
 """Render scenes, train dpt-mini on them, score it.
 
 python -m training render     pictures with exact depth, about 70 a second on two cores
-python -m training train      about an hour on two cores; --resume after a stop, --init from finished weights
+python -m training train      one run, about an hour on two cores; --resume after a stop, --init from finished weights
 python -m training evaluate   AbsRel and delta1 beside constant, vertical gradient and best plane
 python -m training picture    the package's example picture
 python -m training card       convert a trained folder into the package and write its card
-python -m training reproduce  render, train and evaluate with one seed
+python -m training reproduce  render, train (both runs of plan.RECIPE) and evaluate, with one seed
 """
 
 import argparse
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
-from .plan import Plan, keep_memory
+from .plan import RECIPE, Plan, keep_memory
 
 DATA, RUN = Path("training/data"), Path("training/runs/dpt-mini")
 PICTURES, HELD_OUT = 30_000, 512
@@ -24,13 +24,16 @@ def add_render(p: argparse.ArgumentParser) -> None:
     p.add_argument("--workers", type=int, default=2)
 
 
-def add_train(p: argparse.ArgumentParser) -> None:
+def add_plan(p: argparse.ArgumentParser) -> None:
     for field in fields(Plan):
         if field.name != "seed":
             p.add_argument("--" + field.name.replace("_", "-"), type=type(field.default), default=field.default)
+    p.add_argument("--init", type=Path, help="start from this saved folder's weights")
+
+
+def add_train(p: argparse.ArgumentParser) -> None:
     p.add_argument("--out", type=Path, default=RUN)
     p.add_argument("--device", default="cpu", help="cpu or cuda")
-    p.add_argument("--init", type=Path, help="start from this saved folder's weights")
     p.add_argument("--resume", action="store_true", help="continue the run that was stopped in --out")
 
 
@@ -57,6 +60,8 @@ def build_parser() -> argparse.ArgumentParser:
             add_render(p)
         if name in ("train", "reproduce"):
             add_train(p)
+        if name == "train":
+            add_plan(p)
         if name in ("evaluate", "reproduce"):
             add_evaluate(p)
     for name in ("evaluate", "card"):
@@ -73,6 +78,21 @@ def run_train(a: argparse.Namespace) -> None:
     train(a.data, a.out, plan, device=a.device, init=a.init, resume=a.resume)
 
 
+def run_recipe(a: argparse.Namespace) -> Path:
+    """Every run of the recipe, each in a folder of its own below --out; the last one's is the result."""
+    from .train import train
+
+    folder = None
+    for number, plan in enumerate(RECIPE):
+        before, folder = folder, a.out / f"run{number}"
+        done = (folder / "runs.json").exists()
+        if not (a.resume and done):
+            seeded = replace(plan, seed=a.seed + plan.seed)
+            resume = a.resume and (folder / "state.pt").exists()
+            train(a.data, folder, seeded, device=a.device, init=before, resume=resume)
+    return folder
+
+
 def run_evaluate(a: argparse.Namespace, model: Path) -> None:
     from .evaluate import evaluate_folder
 
@@ -87,12 +107,12 @@ def main() -> None:
         from .dataset import render_all
 
         render_all(a.data, a.pictures, a.held_out, a.workers, a.seed)
-    if a.command in ("train", "reproduce"):
+    if a.command == "train":
         run_train(a)
     if a.command == "evaluate":
         run_evaluate(a, a.model)
     if a.command == "reproduce":
-        run_evaluate(a, a.out)
+        run_evaluate(a, run_recipe(a))
     if a.command == "card":
         from .card import install
 

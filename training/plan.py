@@ -52,3 +52,9 @@ class Plan:
     def rate_at(self, step: int) -> float:
         """Linear warm-up, then half a cosine to zero."""
         return self.rate * min(1.0, (step + 1) / self.warmup) * (0.5 + 0.5 * math.cos(math.pi * step / self.steps))
+
+
+RECIPE = (
+    Plan(),
+    Plan(samples_small=0, rate=4e-4, seed=1),
+)  # the runs behind dpt-mini, each from the last one's weights

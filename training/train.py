@@ -82,11 +82,16 @@ class Trainer:
         torch.set_rng_state(state["torch_rng"].cpu())
 
 
-def write_run(folder: Path, plan: Plan, pictures: int, minutes: float, device: str) -> None:
-    """run.json: what the weights do not tell, for the card. minutes: since the last start of the command."""
+def write_runs(folder: Path, init: Path | None, plan: Plan, pictures: int, minutes: float, device: str) -> None:
+    """runs.json: what the weights do not tell, for the card; the runs before it first, if it started from weights.
+
+    minutes: since the last start of the command.
+    """
+    before = init / "runs.json" if init else None
+    runs = json.loads(before.read_text()) if before and before.exists() else []
     machine = f"{os.cpu_count()} CPU cores" if device == "cpu" else torch.cuda.get_device_name()
-    about = {"plan": asdict(plan), "pictures": pictures, "minutes": minutes, "machine": machine}
-    (folder / "run.json").write_text(json.dumps(about, indent=1) + "\n")
+    runs.append({"plan": asdict(plan), "pictures": pictures, "minutes": minutes, "machine": machine})
+    (folder / "runs.json").write_text(json.dumps(runs, indent=1) + "\n")
 
 
 def train(
@@ -119,4 +124,4 @@ def train(
             trainer.save_state(out)
             save_mini(trainer.average, out / f"at{100 * trainer.step // plan.steps}")
     save_mini(trainer.average, out)
-    write_run(out, plan, len(trainer.pool), (time.perf_counter() - start) / 60, device)
+    write_runs(out, init, plan, len(trainer.pool), (time.perf_counter() - start) / 60, device)

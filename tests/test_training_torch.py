@@ -1,0 +1,74 @@
+"""The training itself, in small: the loss, exact resumption, and the whole chain from rendering to minidpt."""
+
+import json
+
+import numpy as np
+import pytest
+from checks import assert_close
+
+torch = pytest.importorskip("torch", reason="training needs torch; it comes with the parity extra")
+pytest.importorskip("transformers", reason="training needs transformers; it comes with the parity extra")
+
+import training.__main__ as command  # noqa: E402
+from minidpt import DPTForDepthEstimation, pipeline  # noqa: E402
+from training import losses  # noqa: E402
+from training.dataset import open_maps, render_all  # noqa: E402
+from training.plan import Plan  # noqa: E402
+from training.train import Trainer  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rendered")
+    render_all(folder, count=6, held_out=2, workers=1, seed=0)
+    return folder
+
+
+def test_the_loss_ignores_scale_and_shift_but_for_its_anchor():
+    generator = torch.Generator().manual_seed(0)
+    inverse = torch.rand((2, 24, 32), generator=generator)
+    goal = losses.anchor_goal(inverse)
+    loss, point = losses.depth_loss(goal, inverse)
+    assert float(loss) == pytest.approx(0, abs=1e-6)
+    stretched, point = losses.depth_loss(3 * goal + 1, inverse)
+    anchor = losses.ANCHOR_WEIGHT * float((2 * goal + 1).abs().mean())
+    assert float(point) == pytest.approx(0, abs=1e-5)
+    assert float(stretched) == pytest.approx(anchor, rel=1e-4)
+    wrong, _ = losses.depth_loss(1 - goal, inverse)
+    assert float(wrong) > 1
+
+
+def test_a_stopped_run_goes_on_exactly(data, tmp_path):
+    plan = Plan(samples_small=4, samples_full=4, small=64, batch=2, warmup=1)
+    maps = open_maps(data / "train")
+    whole = Trainer(plan, maps, torch.device("cpu"))
+    expected = [whole.one_step() for _ in range(4)]
+    first = Trainer(plan, maps, torch.device("cpu"))
+    actual = [first.one_step() for _ in range(2)]
+    first.save_state(tmp_path)
+    second = Trainer(plan, maps, torch.device("cpu"))
+    second.resume(tmp_path)
+    actual += [second.one_step() for _ in range(2)]
+    assert_close(actual, expected, rtol=1e-6, name="losses")  # the same numbers, but for the order of threads' sums
+    with pytest.raises(ValueError, match="was started with"):
+        Trainer(Plan(seed=5), maps, torch.device("cpu")).resume(tmp_path)
+
+
+def test_one_command_goes_from_rendering_to_a_model_that_minidpt_runs(data, tmp_path, monkeypatch, capsys):
+    quick = Plan(samples_small=2, samples_full=2, small=64, batch=2, warmup=1)
+    monkeypatch.setattr(command, "RECIPE", (quick, Plan(samples_small=0, samples_full=2, batch=2, warmup=1, seed=1)))
+    monkeypatch.setattr(command, "keep_memory", lambda: None)
+    words = ["reproduce", "--pictures", "6", "--held-out", "2", "--workers", "1", "--seed", "0"]
+    folders = ["--data", str(data), "--out", str(tmp_path), "--json", str(tmp_path / "scores.json")]
+    monkeypatch.setattr("sys.argv", ["training", *words, *folders])
+    command.main()
+    assert "rendered" in capsys.readouterr().out
+    runs = json.loads((tmp_path / "run1" / "runs.json").read_text())
+    assert [run["plan"]["seed"] for run in runs] == [0, 1]
+    assert json.loads((tmp_path / "scores.json").read_text())["rendered"]["all"]["model"]["pictures"] >= 1
+    depth = pipeline("depth-estimation", model=tmp_path / "run1")(np.zeros((40, 50, 3), np.uint8))["predicted_depth"]
+    assert depth.shape == (40, 50)
+    assert np.isfinite(depth).all()
+    changed = DPTForDepthEstimation.from_pretrained(tmp_path / "run0").weights["head.conv1.weight"]
+    again = DPTForDepthEstimation.from_pretrained(tmp_path / "run1").weights["head.conv1.weight"]
+    assert not np.array_equal(changed, again)
