@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .ops.resize import bicubic_matrix
+from .ops.resize import bicubic_matrix, neighbours
 
 Size: TypeAlias = tuple[int, int]  # height, width
 
@@ -64,17 +64,12 @@ def _bilinear_rows(x: np.ndarray, size: Size, band: slice) -> np.ndarray:
     """Some rows of resize_bilinear(x, size, align_corners=False).   x: (h, w, K) -> (rows in band, W, K)"""
     if x.shape[:2] == size:
         return x[band]
-    low, high, t = (part[band] for part in _neighbours(size[0], x.shape[0]))
-    x = x[low] * (1 - t)[:, None, None] + x[high] * t[:, None, None]
-    low, high, t = _neighbours(size[1], x.shape[1])
-    return x[:, low] * (1 - t)[:, None] + x[:, high] * t[:, None]
-
-
-def _neighbours(n_out: int, n_in: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For every output position: the two input positions around it and how far it is from the first, within 0..1."""
-    position = np.clip((np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5, 0, n_in - 1)
-    low = np.floor(position).astype(np.int64)
-    return low, np.minimum(low + 1, n_in - 1), (position - low).astype(np.float32)
+    low, high, share = (part[band] for part in neighbours(size[0], x.shape[0], align_corners=False))
+    share = share.astype(np.float32)
+    x = x[low] * (1 - share)[:, None, None] + x[high] * share[:, None, None]
+    low, high, share = neighbours(size[1], x.shape[1], align_corners=False)
+    share = share.astype(np.float32)
+    return x[:, low] * (1 - share)[:, None] + x[:, high] * share[:, None]
 
 
 def _checked_sizes(maps: np.ndarray, sizes: Sequence[Size] | None, *, axes: int, what: str) -> list[Size | None]:

@@ -33,34 +33,35 @@ class Source:
 
 def locate(name: str | Path, *, revision: str | None = None) -> Source:
     """Find a model's config and weights. CheckpointError or HubError if there is no such model."""
-    path = Path(name)
-    if str(name) in EMBEDDED and not path.exists():
-        path = Path(str(files("minidpt") / "assets" / str(name)))
-    if path.is_file():
-        if path.suffix != ".safetensors":
-            raise CheckpointError(
-                f"{path}: not a .safetensors file; a model is a folder, a .safetensors file or a Hub id"
-            )
-        config = path.with_name(CONFIG)
-        return Source(str(name), config if config.is_file() else None, (path,))
-    if path.is_dir():
-        return _source(str(name), lambda filename: _in_folder(path, filename))
-    if HUB_ID.fullmatch(str(name)):
-        return _source(str(name), lambda filename: hub.fetch(str(name), filename, revision=revision))
-    raise CheckpointError(f"{name}: no such folder or file, and not a Hub id (owner/name)")
+    path = _path(name)
+    if not path.is_file():
+        return _source(str(name), _getter(name, path, revision))
+    if path.suffix != ".safetensors":
+        raise CheckpointError(f"{path}: not a .safetensors file; a model is a folder, a .safetensors file or a Hub id")
+    config = path.with_name(CONFIG)
+    return Source(str(name), config if config.is_file() else None, (path,))
 
 
 def locate_file(name: str | Path, filename: str, *, revision: str | None = None) -> Path:
     """One file of a model by the same rules, e.g. its preprocessor_config.json. FileNotFoundError if it has none."""
+    path = _path(name)
+    return path if path.is_file() and path.name == filename else _getter(name, path, revision)(filename)
+
+
+def _path(name: str | Path) -> Path:
+    """Where the name would be on this machine: the embedded models lie in the package."""
     path = Path(name)
-    if str(name) in EMBEDDED and not path.exists():
-        path = Path(str(files("minidpt") / "assets" / str(name)))
-    if path.is_file():
-        return path if path.name == filename else _in_folder(path.parent, filename)
-    if path.is_dir():
-        return _in_folder(path, filename)
+    embedded = str(name) in EMBEDDED and not path.exists()
+    return Path(str(files("minidpt") / "assets" / str(name))) if embedded else path
+
+
+def _getter(name: str | Path, path: Path, revision: str | None) -> Callable[[str], Path]:
+    """The function from a file's name to its path: in the folder, beside the lone file, or from the Hub."""
+    if path.is_dir() or path.is_file():
+        folder = path if path.is_dir() else path.parent
+        return lambda filename: _in_folder(folder, filename)
     if HUB_ID.fullmatch(str(name)):
-        return hub.fetch(str(name), filename, revision=revision)
+        return lambda filename: hub.fetch(str(name), filename, revision=revision)
     raise CheckpointError(f"{name}: no such folder or file, and not a Hub id (owner/name)")
 
 

@@ -19,15 +19,23 @@ def _source_positions(n_out: int, n_in: int, align_corners: bool) -> np.ndarray:
     return (i + 0.5) * (n_in / n_out) - 0.5  # the pixels' outer edges coincide
 
 
-def bilinear_matrix(n_out: int, n_in: int, align_corners: bool) -> np.ndarray:
-    """Weights of linear interpolation along one axis.   -> (n_out, n_in) float64, rows sum to 1"""
+def neighbours(n_out: int, n_in: int, align_corners: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each output position the input pixels below and above it, and its distance from the lower, 0 to 1.
+
+    -> low, high (n_out,) int64 and share (n_out,) float64: the value there is (1 - share) x[low] + share x[high]
+    """
     position = np.clip(_source_positions(n_out, n_in, align_corners), 0, n_in - 1)
     low = np.floor(position).astype(np.int64)
-    high = np.minimum(low + 1, n_in - 1)
+    return low, np.minimum(low + 1, n_in - 1), position - low
+
+
+def bilinear_matrix(n_out: int, n_in: int, align_corners: bool) -> np.ndarray:
+    """Weights of linear interpolation along one axis.   -> (n_out, n_in) float64, rows sum to 1"""
+    low, high, share = neighbours(n_out, n_in, align_corners)
     rows = np.arange(n_out)
     matrix = np.zeros((n_out, n_in))
-    matrix[rows, low] = 1 - (position - low)
-    matrix[rows, high] += position - low  # += : at the border low and high are the same pixel
+    matrix[rows, low] = 1 - share
+    matrix[rows, high] += share  # += : at the border low and high are the same pixel
     return matrix
 
 
