@@ -9,6 +9,8 @@ import sys
 import numpy as np
 import pytest
 from checks import assert_close
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tiny import HYBRID, PLAIN, lively, pixels
 
 from minidpt import (
@@ -222,6 +224,32 @@ def test_a_broken_file_is_refused_naming_it(content, tmp_path):
     with pytest.raises(CheckpointError, match=r"model\.safetensors") as caught:
         DPTForDepthEstimation.from_pretrained(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    depth_model().save_pretrained(folder)
+    return folder, (folder / "model.safetensors").read_bytes()
+
+
+@settings(max_examples=150)
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 20_000), st.sampled_from(b'0123456789",[]{}:BFa\xff')), max_size=4),
+    cut=st.none() | st.integers(0, 20_000),
+)
+def test_a_damaged_file_loads_or_is_refused_and_nothing_else(saved, changes, cut):
+    folder, sound = saved
+    damaged = bytearray(sound)
+    for place, byte in changes:  # in and just behind the header
+        damaged[place] = byte
+    (folder / "model.safetensors").write_bytes(bytes(damaged[:cut]))
+    try:
+        weights = DPTForDepthEstimation.from_pretrained(folder).weights
+    except CheckpointError as error:
+        assert "\n" not in str(error)
+    else:
+        assert all(np.isfinite(weight).all() for weight in weights.values())
 
 
 def test_a_tensor_named_twice_is_refused(tmp_path):

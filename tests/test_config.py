@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minidpt import BitConfig, ConfigError, DPTConfig
 from minidpt.presets import PRESETS, preset
@@ -170,6 +172,24 @@ def test_null_in_a_published_file_means_the_default():
 def test_a_config_cannot_be_changed_afterwards():
     with pytest.raises(AttributeError):
         DPTConfig().hidden_size = 3
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*DPTConfig().to_dict(), "torch_dtype"]), VALUES, max_size=4))
+def test_any_json_gives_a_config_or_a_config_error(values):
+    values.pop("model_type", None)
+    try:
+        config = DPTConfig.from_dict(values)
+    except ConfigError as error:
+        assert "\n" not in str(error)
+    else:
+        assert DPTConfig.from_dict(json.loads(config.to_json())) == config
 
 
 BROKEN_FILES = {
