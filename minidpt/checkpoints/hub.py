@@ -16,8 +16,8 @@ def fetch(repo_id: str, filename: str, *, revision: str | None = None) -> Path:
         errors = importlib.import_module("huggingface_hub.errors")
     except ImportError:
         raise HubError(
-            f"{repo_id}: no such folder or file here, and to fetch it from the Hub install the extra: "
-            "pip install 'minidpt[hub]'"
+            f"{repo_id}: no such folder or file here; to fetch it from the Hub install the extra `hub`: "
+            "pip install huggingface_hub"
         ) from None
     try:
         return Path(hub.hf_hub_download(repo_id, filename, revision=revision))

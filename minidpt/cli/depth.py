@@ -13,7 +13,7 @@ from .report import note
 EMBEDDED = "dpt-mini"
 ABOUT_EMBEDDED = (
     "dpt-mini is a small demonstration model trained on rendered scenes; for real work name a published one, "
-    "--model Intel/dpt-large (needs: pip install 'minidpt[hub]'), or a local folder"
+    "--model Intel/dpt-large (needs: pip install huggingface_hub), or a local folder"
 )
 MEANINGS = {
     "relative_inverse": "relative inverse depth: larger = nearer, no unit",
