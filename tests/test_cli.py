@@ -86,6 +86,13 @@ def files(folder="."):
     return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
 
 
+def test_another_precision_than_wanted_is_noted(here, capsys):
+    assert command("depth a.png --model m --precision medium") == 0
+    assert "no precision medium; the more exact highest runs" in capsys.readouterr().err
+    assert command("depth a.png --model m") == 0
+    assert "precision" not in capsys.readouterr().err
+
+
 # Exit codes
 
 

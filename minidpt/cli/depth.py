@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from . import options
-from .inputs import about_run, for_each, plan_outputs
+from .inputs import about_run, for_each, load_model, plan_outputs
 from .report import note
 
 EMBEDDED = "dpt-mini"
@@ -53,17 +53,13 @@ def run(args: argparse.Namespace) -> int:
 
 def estimator(args: argparse.Namespace, formats: list[str], colormap: str) -> Callable[[str, str], dict[str, Any]]:
     """`work(picture, stem)` for `for_each`. The model is loaded once, after the first picture could be read."""
-    from .. import DPTForDepthEstimation, DPTImageProcessor, load_image
+    from .. import DPTForDepthEstimation, load_image
     from ..pipelines import estimate_depth
     from ..saving import describe_depth, save_depth
 
     @cache
     def load() -> tuple[Any, Any]:
-        revision = options.given(revision=args.revision)
-        model = DPTForDepthEstimation.from_pretrained(
-            args.model, backend=args.backend, precision=args.precision, **revision
-        )
-        processor = DPTImageProcessor.from_pretrained(args.model, **revision)
+        model, processor = load_model(args, DPTForDepthEstimation)
         if args.model == EMBEDDED:
             note(ABOUT_EMBEDDED)
         return model, processor

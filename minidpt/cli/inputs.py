@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from .report import UsageError, fail, printable, say, say_json
+from .options import given
+from .report import UsageError, fail, note, printable, say, say_json
 
 MAX_NAME_BYTES = 255  # of one file name, on every common file system
 
@@ -113,11 +114,23 @@ def _report(record: dict[str, Any], *, as_json: bool) -> bool:
     return say(printable(line))
 
 
+def load_model(args: argparse.Namespace, model_class: Any) -> tuple[Any, Any]:
+    """(model, processor) as the options ask; a note where another precision than the wanted one runs."""
+    from .. import DPTImageProcessor
+
+    model = model_class.from_pretrained(
+        args.model, backend=args.backend, precision=args.precision, **given(revision=args.revision)
+    )
+    if model.precision != args.precision:
+        note(f"backend {model.backend} has no precision {args.precision}; the more exact {model.precision} runs")
+    return model, DPTImageProcessor.from_pretrained(args.model, **given(revision=args.revision))
+
+
 def about_run(args: argparse.Namespace, model: Any, image: Any, network_size: tuple[int, int]) -> dict[str, Any]:
     """What every result tells of its making.   image: (H, W, 3)   network_size: (h, w) of the network's input"""
     return {
         "model": model_name(args.model),
-        **({} if args.revision is None else {"revision": args.revision}),
+        **given(revision=args.revision),
         "backend": model.backend,
         "precision": model.precision,
         "input_size": list(image.shape[:2]),

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from . import options
-from .inputs import about_run, for_each, plan_outputs
+from .inputs import about_run, for_each, load_model, plan_outputs
 from .report import UsageError
 
 
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     if args.model is None:
         raise UsageError("no model for segmentation is embedded; name one, for example --model Intel/dpt-large-ade")
     options.set_threads(args.threads)
-    from .. import DPTForSemanticSegmentation, DPTImageProcessor, load_image
+    from .. import DPTForSemanticSegmentation, load_image
     from ..pipelines import segment
     from ..render import class_shares
     from ..saving import SEGMENTATION_SUFFIXES, save_segmentation
@@ -34,11 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
     @cache
     def load() -> tuple[Any, Any]:
-        revision = options.given(revision=args.revision)
-        model = DPTForSemanticSegmentation.from_pretrained(
-            args.model, backend=args.backend, precision=args.precision, **revision
-        )
-        return model, DPTImageProcessor.from_pretrained(args.model, **revision)
+        return load_model(args, DPTForSemanticSegmentation)
 
     def work(picture: str, stem: str) -> dict[str, Any]:
         image = load_image(picture, **options.given(max_pixels=args.max_pixels))
