@@ -4,9 +4,8 @@ from pathlib import Path
 
 from . import checkpoints
 from .checkpoints.safetensors_files import SAVED_DTYPES
-from .config import DPTConfig
 from .errors import CheckpointError, ConfigError
-from .model import model_class
+from .model import open_checkpoint
 from .processing import DPTImageProcessor
 
 
@@ -18,22 +17,18 @@ def convert(source: str | Path, destination: str | Path, dtype: str | None = Non
     dtype = dtype or "float32"
     if dtype not in SAVED_DTYPES:
         raise ConfigError(f"dtype {dtype!r} is not one of {', '.join(SAVED_DTYPES)}")
-    located, destination = checkpoints.locate(source), Path(destination)
+    opened, destination = open_checkpoint(source), Path(destination)
     if destination.exists() and not destination.is_dir():
         raise CheckpointError(f"{destination}: is a file; name the folder to write")
-    if any(path.parent.resolve() == destination.resolve() for path in located.weights):
+    if any(path.parent.resolve() == destination.resolve() for path in opened.source.weights):
         raise CheckpointError(f"{destination}: is the folder that is read; name another one to write")
-    if located.config is None:
-        raise CheckpointError(f"{source}: has no config.json beside it")
-    config = DPTConfig.from_json(located.config)
-    found = checkpoints.contents(located)
-    model = model_class(config, found).from_pretrained(source)
+    model = opened.model.from_opened(opened)
     model.save_pretrained(destination, dtype=dtype)
     processor = _processor(source)
     if processor is not None:
         processor.save_pretrained(destination)
     report = [
-        f"{source}: {model.architecture}, {model.num_parameters:,} parameters, {len(found)} tensors read",
+        f"{source}: {model.architecture}, {model.num_parameters:,} parameters, {len(opened.found)} tensors read",
         f"{destination}: {checkpoints.CONFIG}, {checkpoints.WEIGHTS} ({dtype})"
         + ("" if processor is None else f", {checkpoints.PROCESSOR}"),
     ]

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from . import checkpoints, params
+from . import params
 from .config import DPTConfig
-from .errors import CheckpointError, ConfigError
-from .model import MODELS, PreTrainedModel, model_class
+from .errors import ConfigError
+from .model import MODELS, PreTrainedModel, open_checkpoint
 from .ops.counting import Counter
+from .ops.layout import whole_patches
 from .presets import preset
 from .recording import record
 
@@ -66,14 +67,10 @@ def find(name: str | Path, revision: str | None = None) -> tuple[type[PreTrained
     row = None if Path(name).exists() else preset(str(name))
     if row is not None:
         return MODELS[row["architecture"]], DPTConfig(**row["config"]), "preset (weights not looked at)"
-    source = checkpoints.locate(name, revision=revision)
-    if source.config is None:
-        raise CheckpointError(f"{name}: has no config.json beside it")
-    config = DPTConfig.from_json(source.config)
-    found = checkpoints.contents(source)
-    size = sum(path.stat().st_size for path in source.weights)
-    dtypes = ", ".join(sorted({entry.dtype for entry in found.values()}))
-    return model_class(config, found), config, f"{len(found)} tensors, {dtypes}, {size / 1e6:.1f} MB"
+    opened = open_checkpoint(name, revision=revision)
+    size = sum(path.stat().st_size for path in opened.source.weights)
+    dtypes = ", ".join(sorted({entry.dtype for entry in opened.found.values()}))
+    return opened.model, opened.config, f"{len(opened.found)} tensors, {dtypes}, {size / 1e6:.1f} MB"
 
 
 def describe(name: str | Path, size: tuple[int, int] | None = None, revision: str | None = None) -> str:
@@ -83,9 +80,10 @@ def describe(name: str | Path, size: tuple[int, int] | None = None, revision: st
     """
     model, config, weights = find(name, revision)
     height, width = size or (config.image_size, config.image_size)
-    patch = config.patch_size
-    if height < patch or width < patch or height % patch or width % patch:
-        raise ConfigError(f"--size {height}x{width}: both sides must be multiples of the patch size {patch}")
+    if not whole_patches(height, width, config.patch_size):
+        raise ConfigError(
+            f"--size {height}x{width}: both sides must be multiples of the patch size {config.patch_size}"
+        )
     table = model.tensors(config)
     by_part: dict[str, int] = {}
     for t in table:

@@ -5,10 +5,10 @@ DPTForDepthEstimation         picture -> depth
 DPTForSemanticSegmentation    picture -> class scores
 """
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -21,6 +21,7 @@ from .config import DPTConfig
 from .errors import CheckpointError, ConfigError
 from .losses import cross_entropy
 from .ops import Backend
+from .ops.layout import whole_patches
 from .outputs import DepthOutput, EncoderOutput, Output, SegmentationOutput
 from .params import Named, Tensor
 from .recording import Tape, note, record
@@ -104,13 +105,13 @@ class PreTrainedModel(ABC):
         config: needed only for a lone weights file with no config.json beside it.
         CheckpointError, ConfigError or HubError say in one line what does not fit.
         """
-        source = checkpoints.locate(name, revision=revision)
-        if config is None:
-            if source.config is None:
-                raise CheckpointError(f"{name}: has no config.json beside it; pass config=DPTConfig(...)")
-            config = DPTConfig.from_json(source.config)
-        named = cls._load(checkpoints.contents(source), config, source.name)
-        return cls.from_weights(config, named, backend, precision)
+        return cls.from_opened(open_checkpoint(name, config=config, revision=revision), backend, precision)
+
+    @classmethod
+    def from_opened(cls, opened: "Opened", backend: str | Backend = "auto", precision: str = "highest") -> Self:
+        """`from_pretrained` for a checkpoint that is already opened."""
+        named = cls._load(opened.found, opened.config, opened.source.name)
+        return cls.from_weights(opened.config, named, backend, precision)
 
     @classmethod
     def _load(cls, found: dict[str, checkpoints.Entry], config: DPTConfig, source: str) -> Named:
@@ -123,8 +124,7 @@ class PreTrainedModel(ABC):
 
     def save_pretrained(self, folder: str | Path, *, dtype: str = "float32") -> None:
         """Write config.json and model.safetensors as transformers reads them; dtype float32 | float16 | bfloat16."""
-        content = {**self.config.to_dict(), "architectures": [self.architecture], "dtype": dtype}
-        config_json = json.dumps(content, indent=2, sort_keys=True) + "\n"
+        config_json = self.config.to_json(architectures=[self.architecture], dtype=dtype)
         checkpoints.save(Path(folder), self.weights, self._disk_name, config_json, dtype)
 
     # ---- the forward pass
@@ -141,13 +141,7 @@ class PreTrainedModel(ABC):
                 "pictures of several sizes go one by one"
             )
         patch, (n, channels, height, width) = self.config.patch_size, pixels.shape
-        if (
-            n < 1
-            or channels != self.config.num_channels
-            or min(height, width) < patch
-            or height % patch
-            or width % patch
-        ):
+        if n < 1 or channels != self.config.num_channels or not whole_patches(height, width, patch):
             raise ValueError(
                 f"pixel_values must be (N, {self.config.num_channels}, H, W) with H and W multiples of {patch}, "
                 f"not {pixels.shape}"
@@ -319,3 +313,27 @@ def model_class(config: DPTConfig, names: Any = ()) -> type[PreTrainedModel]:
     if "head.head.1.running_mean" in names:
         return DPTForSemanticSegmentation
     return DPTForDepthEstimation if any(name.startswith("head.") for name in names) else DPTModel
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A checkpoint whose weights are not read yet.   found: its tensors by their names on disk"""
+
+    source: checkpoints.Source
+    config: DPTConfig
+    found: dict[str, checkpoints.Entry]
+
+    @property
+    def model(self) -> type[PreTrainedModel]:
+        """The class that it holds."""
+        return model_class(self.config, self.found)
+
+
+def open_checkpoint(name: str | Path, *, config: DPTConfig | None = None, revision: str | None = None) -> Opened:
+    """Locate a model, read its config (unless given) and its files' headers.   Errors as `from_pretrained`'s"""
+    source = checkpoints.locate(name, revision=revision)
+    if config is None:
+        if source.config is None:
+            raise CheckpointError(f"{name}: has no config.json beside it; pass config=DPTConfig(...)")
+        config = DPTConfig.from_json(source.config)
+    return Opened(source, config, checkpoints.contents(source))

@@ -41,34 +41,34 @@ class Tensor:
 # ---- building blocks of a table: each returns the tensors of one layer under `name`
 
 
+def _layer(name: str, shape: tuple[int, ...], kind: str, out_channels: int, bias: bool = True) -> list[Tensor]:
+    weight = Tensor(f"{name}.weight", shape, kind)
+    return [weight, Tensor(f"{name}.bias", (out_channels,), "bias")] if bias else [weight]
+
+
 def linear(name: str, out_features: int, in_features: int, bias: bool = True) -> list[Tensor]:
     """weight (O, I), bias (O,)"""
-    weight = Tensor(f"{name}.weight", (out_features, in_features), "linear")
-    return [weight, Tensor(f"{name}.bias", (out_features,), "bias")] if bias else [weight]
+    return _layer(name, (out_features, in_features), "linear", out_features, bias)
 
 
-def pixelwise(name: str, out_channels: int, in_channels: int, bias: bool = True) -> list[Tensor]:
+def pixelwise(name: str, out_channels: int, in_channels: int) -> list[Tensor]:
     """A 1 x 1 convolution, used by the model as a linear layer; on disk its weight is (O, I, 1, 1)."""
-    weight = Tensor(f"{name}.weight", (out_channels, in_channels, 1, 1), "linear")
-    return [weight, Tensor(f"{name}.bias", (out_channels,), "bias")] if bias else [weight]
-
-
-def conv(name: str, out_channels: int, in_channels: int, kernel: int, bias: bool = True) -> list[Tensor]:
-    """weight (O, I, R, S), bias (O,)"""
-    weight = Tensor(f"{name}.weight", (out_channels, in_channels, kernel, kernel), "conv")
-    return [weight, Tensor(f"{name}.bias", (out_channels,), "bias")] if bias else [weight]
+    return patch_conv(name, out_channels, in_channels, 1)
 
 
 def patch_conv(name: str, out_channels: int, in_channels: int, patch_size: int) -> list[Tensor]:
     """The patch embedding: a convolution on disk, a linear layer on flattened patches in the model."""
-    weight = Tensor(f"{name}.weight", (out_channels, in_channels, patch_size, patch_size), "linear")
-    return [weight, Tensor(f"{name}.bias", (out_channels,), "bias")]
+    return _layer(name, (out_channels, in_channels, patch_size, patch_size), "linear", out_channels)
+
+
+def conv(name: str, out_channels: int, in_channels: int, kernel: int, bias: bool = True) -> list[Tensor]:
+    """weight (O, I, R, S), bias (O,)"""
+    return _layer(name, (out_channels, in_channels, kernel, kernel), "conv", out_channels, bias)
 
 
 def conv_transpose(name: str, channels: int, factor: int) -> list[Tensor]:
     """weight (I, O, R, S): the transposed convolution's order, bias (O,)"""
-    weight = Tensor(f"{name}.weight", (channels, channels, factor, factor), "conv_transpose")
-    return [weight, Tensor(f"{name}.bias", (channels,), "bias")]
+    return _layer(name, (channels, channels, factor, factor), "conv_transpose", channels)
 
 
 def norm(name: str, channels: int) -> list[Tensor]:

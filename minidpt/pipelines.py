@@ -9,6 +9,7 @@ from PIL import Image
 
 from .errors import ConfigError
 from .images import ImageSource, load_image
+from .ops.layout import whole_patches
 from .render import is_flat
 
 TASKS = ("depth-estimation", "image-segmentation")
@@ -103,7 +104,7 @@ def network_input(model: Any, image_processor: Any, picture: np.ndarray) -> np.n
     pixel_values = image_processor(picture)["pixel_values"]
     height, width = pixel_values.shape[-2:]
     patch = model.config.patch_size
-    if height % patch or width % patch:
+    if not whole_patches(height, width, patch):
         raise ConfigError(
             f"preprocessor_config.json makes {height} x {width} pixels of this picture, but the model needs multiples "
             f"of {patch}: set ensure_multiple_of to {patch}"

@@ -185,18 +185,21 @@ class Config:
         fields = {f.name: plain(getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "extra"}
         return {**self.extra, **fields, "model_type": self.model_type}
 
-    def to_json(self) -> str:
-        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+    def to_json(self, **more: Any) -> str:
+        """The text of a config.json.   more: keys beside the fields, such as architectures"""
+        return json.dumps({**self.to_dict(), **more}, indent=2, sort_keys=True) + "\n"
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """json's object_pairs_hook that raises ValueError for a repeated key, where json would let the last one win."""
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key appears twice")
+    return result
 
 
 def read_json(path: str | Path) -> Any:
     """The contents of a JSON file; ConfigError if it is missing, huge, not JSON, or repeats a key."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        result = dict(pairs)
-        if len(result) != len(pairs):
-            raise ValueError("a key appears twice")
-        return result
 
     def refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is not JSON")
@@ -206,7 +209,7 @@ def read_json(path: str | Path) -> Any:
         if path.stat().st_size > MAX_JSON_BYTES:
             raise ConfigError(f"{path}: larger than {MAX_JSON_BYTES} bytes; this is no config file")
         text = path.read_text(encoding="utf-8-sig")
-        return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+        return json.loads(text, object_pairs_hook=unique_keys, parse_constant=refuse)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:

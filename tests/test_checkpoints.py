@@ -114,7 +114,7 @@ def test_shards_are_read_and_checked(tmp_path):
     weight_map = {}
     for i, part in enumerate(parts):
         shard = f"model-{i}.safetensors"
-        write(tmp_path / shard, {disk: model.weights[name] for name, disk in part.items()}, "float32", {})
+        write(tmp_path / shard, {disk: model.weights[name] for name, disk in part.items()}, "float32")
         weight_map |= dict.fromkeys(part.values(), shard)
     whole.unlink()
     index = tmp_path / "model.safetensors.index.json"

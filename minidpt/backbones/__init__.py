@@ -28,7 +28,7 @@ class Backbone:
 
 BACKBONES = {
     "vit": Backbone(vit.tensors, vit.sized, vit.encode),
-    "hybrid": Backbone(hybrid.tensors, hybrid.sized, hybrid.encode),
+    "hybrid": Backbone(hybrid.tensors, vit.sized, hybrid.encode),
 }
 
 

@@ -4,11 +4,9 @@ The first two stages' maps feed the decoder as they are; the other two levels ar
 [DPT §3.1, DPT-Hybrid], [BiT], [transformers: DPTViTHybridEmbeddings, BitBottleneckLayer]
 """
 
-import numpy as np
-
 from .. import ops, params
 from ..config import BitConfig, DPTConfig
-from ..params import Named, Tensor
+from ..params import Tensor
 from ..recording import note
 from . import vit
 from .vit import Array, Encoded
@@ -72,7 +70,7 @@ def same_padding(size: tuple[int, int], kernel: int, stride: int) -> tuple[tuple
     return pair(size[0]), pair(size[1])
 
 
-# ---------------------------------------------------------------- tensors, and what depends on the size only
+# ---------------------------------------------------------------- tensors
 
 
 def tensors(config: DPTConfig, name: str = "backbone") -> list[Tensor]:
@@ -106,8 +104,3 @@ def bottleneck_tensors(config: BitConfig, name: str, width: int, out: int, *, sh
 def kernel(name: str, out_channels: int, in_channels: int, size: int) -> list[Tensor]:
     """A standardised convolution: weight (O, I, R, S), no bias."""
     return [Tensor(f"{name}.weight", (out_channels, in_channels, size, size), "standardized_conv")]
-
-
-def sized(named: Named, config: DPTConfig, size: tuple[int, int]) -> dict[str, np.ndarray]:
-    """As for the plain ViT: the map that BiT hands over has one pixel per 16 x 16 pixels of the picture."""
-    return vit.sized(named, config, size)

@@ -104,10 +104,10 @@ def block_tensors(config: DPTConfig, name: str) -> list[Tensor]:
     return table + params.linear(f"{name}.mlp.up", inner, width) + params.linear(f"{name}.mlp.down", width, inner)
 
 
-def sized(named: Named, config: DPTConfig, size: tuple[int, int], name: str = "backbone") -> dict[str, np.ndarray]:
+def sized(named: Named, config: DPTConfig, size: tuple[int, int]) -> dict[str, np.ndarray]:
     """What the forward pass needs for pictures of `size` = (H, W) pixels: the resized position embeddings."""
     grid = (size[0] // config.patch_size, size[1] // config.patch_size)
-    return {"position_embeddings": resize_positions(named[f"{name}.position_embeddings"], grid)}
+    return {"position_embeddings": resize_positions(named["backbone.position_embeddings"], grid)}
 
 
 def resize_positions(positions: np.ndarray, grid: tuple[int, int]) -> np.ndarray:

@@ -52,10 +52,10 @@ def load(found: Mapping[str, Entry], table: Sequence[Tensor], rename: Callable[[
     and tensors of the table that the forward pass never reads may be absent and are then zero.
     """
     kept = {name: entry for name, entry in found.items() if reason_to_ignore(name, table) is None}
-    absent = [t for t in table if t.unused and rename(t.name) not in kept]
-    present = [t for t in table if not (t.unused and rename(t.name) not in kept)]
+    absent = {t.name for t in table if t.unused and rename(t.name) not in kept}
+    present = [t for t in table if t.name not in absent]
     params.check(present, {name: entry.shape for name, entry in kept.items()}, source, rename)
-    named = {t.name: np.zeros(t.shape, np.float32) for t in absent}
+    named = {t.name: np.zeros(t.shape, np.float32) for t in table if t.name in absent}
     for t in sorted(present, key=lambda t: kept[rename(t.name)].offset):
         weight = kept[rename(t.name)].read()
         if weight.size and not (np.isfinite(weight.min()) and np.isfinite(weight.max())):
@@ -66,5 +66,5 @@ def load(found: Mapping[str, Entry], table: Sequence[Tensor], rename: Callable[[
 
 def save(folder: Path, named: Mapping[str, np.ndarray], rename: Callable[[str], str], config_json: str, dtype: str):
     """Write model.safetensors and config.json, each under a temporary name first."""
-    write(folder / WEIGHTS, {rename(name): weight for name, weight in named.items()}, dtype, {})
+    write(folder / WEIGHTS, {rename(name): weight for name, weight in named.items()}, dtype)
     publish_bytes(folder / CONFIG, config_json.encode())

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import CheckpointError
 from ..files import publish
+from ..schema import unique_keys
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -90,7 +91,11 @@ def index(path: Path) -> dict[str, Entry]:
         (length,) = struct.unpack("<Q", file.read(8))
         if length > MAX_HEADER_BYTES:
             raise CheckpointError(f"{path}: a header of {length} bytes; the limit is {MAX_HEADER_BYTES}")
-        header = json.loads(file.read(length), object_pairs_hook=lambda pairs: _unique(pairs, path))
+        text = file.read(length)
+    try:
+        header = json.loads(text, object_pairs_hook=unique_keys)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not a sound header ({error})") from None
     header.pop("__metadata__", None)
     if not 0 < len(header) <= MAX_TENSORS:
         raise CheckpointError(f"{path}: holds {len(header)} tensors; expected 1 to {MAX_TENSORS}")
@@ -98,13 +103,6 @@ def index(path: Path) -> dict[str, Entry]:
         name: Entry(path, item["dtype"], tuple(item["shape"]), 8 + length + item["data_offsets"][0])
         for name, item in header.items()
     }
-
-
-def _unique(pairs: list[tuple[str, object]], path: Path) -> dict:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise CheckpointError(f"{path}: the header names a tensor twice")
-    return result
 
 
 @contextmanager
@@ -115,7 +113,7 @@ def _errors(path: Path) -> Iterator[None]:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
-def write(path: Path, tensors: Mapping[str, np.ndarray], dtype: str, metadata: Mapping[str, str]) -> None:
+def write(path: Path, tensors: Mapping[str, np.ndarray], dtype: str) -> None:
     """Write float32 arrays as `dtype` ("float32" | "float16" | "bfloat16"), to a temporary file first."""
     from safetensors import TensorSpec, serialize_file
 
@@ -130,7 +128,7 @@ def write(path: Path, tensors: Mapping[str, np.ndarray], dtype: str, metadata: M
     def serialize(unfinished: Path) -> None:
         unfinished.touch()
         mode = unfinished.stat().st_mode
-        serialize_file(specs, unfinished, {"format": "pt", **metadata})
+        serialize_file(specs, unfinished, {"format": "pt"})
         unfinished.chmod(mode)  # the library makes a file that its owner alone may read
 
     publish(path, serialize)

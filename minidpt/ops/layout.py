@@ -23,6 +23,11 @@ def channels_first(x: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
 
 
+def whole_patches(height: int, width: int, patch_size: int) -> bool:
+    """Whether a picture of that size is cut into square patches without rest, and into one at least."""
+    return min(height, width) >= patch_size and height % patch_size == 0 and width % patch_size == 0
+
+
 def patches(x: np.ndarray, patch_size: int) -> np.ndarray:
     """Cut a picture into square patches, row by row, each flattened as (c, r, s) like a convolution's weight.
 
@@ -30,7 +35,7 @@ def patches(x: np.ndarray, patch_size: int) -> np.ndarray:
     """
     n, h, w, c = x.shape
     p = patch_size
-    if h % p or w % p:
+    if not whole_patches(h, w, p):
         raise ValueError(f"patches: {h} x {w} pixels are not a multiple of the patch size {p}")
     x = x.reshape(n, h // p, p, w // p, p, c)
     return x.transpose(0, 1, 3, 5, 2, 4).reshape(n, (h // p) * (w // p), c * p * p)
