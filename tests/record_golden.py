@@ -18,7 +18,7 @@ import transformers
 from PIL import Image
 from safetensors.numpy import save_file
 from tiny import GOLDEN, pixels
-from transformers_stages import allow_any_grid, lively, stages, unclipped
+from transformers_stages import lively_reference, stages
 
 FOLDER = Path(__file__).parent / "golden"
 ASSETS = Path(__file__).parent.parent / "minidpt" / "assets"
@@ -47,15 +47,8 @@ def references(model, x, thin):
 
 
 def record_tiny(name, task, config, size):
-    settings = dict(config)
-    if "backbone_config" in settings:
-        settings["backbone_config"] = transformers.BitConfig(**settings["backbone_config"])
-    model = lively(getattr(transformers, task)(transformers.DPTConfig(attn_implementation="eager", **settings)), SEED)
     x = pixels(2, 3, *size, seed=SEED)
-    if task == "DPTForDepthEstimation":
-        handle = allow_any_grid(model, x)
-        unclipped(model, x)
-        handle.remove()
+    model = lively_reference(task, config, x, SEED)
     arrays = {"pixel_values": x}
     arrays |= {f"weight:{key}": value.numpy() for key, value in model.state_dict().items() if value.ndim}
     write(name, arrays | references(model, x, THIN), task=task, config=json.dumps(config), thin=str(THIN))

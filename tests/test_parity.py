@@ -11,7 +11,7 @@ transformers = pytest.importorskip(
     "transformers", reason="transformers is the reference; it comes with the parity extra"
 )
 torch = pytest.importorskip("torch", reason="torch is the reference; it comes with the parity extra")
-from transformers_stages import allow_any_grid, assert_stages_agree, lively, unclipped  # noqa: E402
+from transformers_stages import assert_stages_agree, config_of, lively_reference  # noqa: E402
 
 TASKS = {
     "depth": ("DPTForDepthEstimation", DPTForDepthEstimation),
@@ -23,20 +23,6 @@ TASKS = {
 def quiet():
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-
-
-def reference(config, task, x):
-    """A lively transformers model of that config, its last ReLU clipping nothing."""
-    config = dict(config)
-    if isinstance(config.get("backbone_config"), dict):
-        config["backbone_config"] = transformers.BitConfig(**config["backbone_config"])
-    theirs = getattr(transformers, TASKS[task][0])(transformers.DPTConfig(attn_implementation="eager", **config))
-    lively(theirs)
-    if task == "depth":
-        handle = allow_any_grid(theirs, x)
-        unclipped(theirs, x)
-        handle.remove()
-    return theirs
 
 
 CASES = {
@@ -83,7 +69,7 @@ CASES = {
 def test_every_stage_agrees(changes, task, size, tmp_path):
     config = {**PLAIN, **changes}
     x = pixels(2, config.get("num_channels", 3), *size)
-    theirs = reference(config, task, x)
+    theirs = lively_reference(TASKS[task][0], config, x)
     theirs.save_pretrained(tmp_path)
     ours = TASKS[task][1].from_pretrained(tmp_path)
     assert ours.num_parameters == sum(p.numel() for p in theirs.parameters())
@@ -95,7 +81,7 @@ def test_every_stage_agrees(changes, task, size, tmp_path):
 @pytest.mark.parametrize("config", [PLAIN, HYBRID], ids=["plain", "hybrid"])
 def test_outputs_have_transformers_names_and_shapes(config, tmp_path):
     x = pixels(2, 3, 64, 64)
-    theirs = reference({**config, "image_size": 64}, "depth", x)
+    theirs = lively_reference("DPTForDepthEstimation", {**config, "image_size": 64}, x)
     theirs.save_pretrained(tmp_path)
     with torch.no_grad():
         expected = theirs(torch.from_numpy(x), output_hidden_states=True, output_attentions=True)
@@ -111,10 +97,7 @@ def test_outputs_have_transformers_names_and_shapes(config, tmp_path):
 @pytest.mark.parametrize("config", [PLAIN, HYBRID], ids=["plain", "hybrid"])
 def test_the_encoder_alone_agrees(config, tmp_path):
     config = {**config, "image_size": 64}
-    settings = dict(config)
-    if "backbone_config" in settings:
-        settings["backbone_config"] = transformers.BitConfig(**BIT)
-    theirs = lively(transformers.DPTModel(transformers.DPTConfig(attn_implementation="eager", **settings)))
+    theirs = lively_reference("DPTModel", config, None)
     theirs.save_pretrained(tmp_path)
     x = pixels(2, 3, 64, 64)
     with torch.no_grad():
@@ -130,7 +113,9 @@ def test_the_encoder_alone_agrees(config, tmp_path):
 @pytest.mark.parametrize("use_auxiliary_head", [True, False])
 def test_labels_give_transformers_loss(use_auxiliary_head, tmp_path):
     x = pixels(2, 3, 32, 32)
-    theirs = reference({**PLAIN, "num_labels": 6, "use_auxiliary_head": use_auxiliary_head}, "seg", x)
+    theirs = lively_reference(
+        "DPTForSemanticSegmentation", {**PLAIN, "num_labels": 6, "use_auxiliary_head": use_auxiliary_head}, x
+    )
     theirs.save_pretrained(tmp_path)
     labels = np.random.default_rng(0).integers(0, 6, (2, 45, 37))
     labels[:, 10:20] = 255
@@ -151,7 +136,7 @@ def test_labels_give_transformers_loss(use_auxiliary_head, tmp_path):
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 def test_what_we_save_loads_in_transformers_to_the_same_outputs(task, config, dtype, tmp_path):
     x = pixels(1, 3, 64, 64)
-    theirs = reference({**config, "image_size": 64, "num_labels": 5}, task, x)
+    theirs = lively_reference(TASKS[task][0], {**config, "image_size": 64, "num_labels": 5}, x)
     theirs.save_pretrained(tmp_path / "theirs")
     TASKS[task][1].from_pretrained(tmp_path / "theirs").save_pretrained(tmp_path / "ours", dtype=dtype)
     DPTImageProcessor(size=64).save_pretrained(tmp_path / "ours")
@@ -168,10 +153,7 @@ def test_what_we_save_loads_in_transformers_to_the_same_outputs(task, config, dt
 
 def test_configs_mean_the_same_on_both_sides():
     for config in (PLAIN, {**HYBRID, "num_labels": 3}):
-        settings = dict(config)
-        if "backbone_config" in settings:
-            settings["backbone_config"] = transformers.BitConfig(**BIT)
-        theirs = transformers.DPTConfig(**settings).to_dict()
+        theirs = config_of(config).to_dict()
         ours = DPTConfig.from_dict(theirs)
         again = transformers.DPTConfig(**{k: v for k, v in ours.to_dict().items() if k != "backbone_config"})
         for name in config:

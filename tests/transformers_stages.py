@@ -2,9 +2,24 @@
 
 import numpy as np
 import torch
+import transformers
 
 ROUNDING = 2e-6  # transformers' own float32 error is counted as at least this share of the largest value
 ALLOWED = 3  # times transformers' own float32 error (design: bound for every stage)
+
+
+def config_of(settings):
+    """transformers' DPTConfig, eager; backbone_config may be a plain dict."""
+    settings = dict(settings)
+    if isinstance(settings.get("backbone_config"), dict):
+        settings["backbone_config"] = transformers.BitConfig(**settings["backbone_config"])
+    return transformers.DPTConfig(attn_implementation="eager", **settings)
+
+
+def lively_reference(architecture, settings, pixels, seed=0):
+    """transformers' class of that name with lively weights, its last ReLU clipping nothing on these pixels."""
+    model = lively(getattr(transformers, architecture)(config_of(settings)), seed)
+    return unclipped(model, pixels) if architecture == "DPTForDepthEstimation" else model
 
 
 def lively(model, seed=0):
@@ -29,13 +44,13 @@ def lively(model, seed=0):
 
 def unclipped(model, pixels):
     """Raise the depth head's last bias until its final ReLU clips nothing, which would hide errors."""
-    last = model.head.head[4]
+    last, values = model.head.head[4], []
+    handles = [allow_any_grid(model, pixels), last.register_forward_hook(lambda _, __, out: values.append(out))]
     with torch.no_grad():
-        values = []
-        handle = last.register_forward_hook(lambda _, __, out: values.append(out))
         model(pixel_values=torch.from_numpy(pixels))
-        handle.remove()
         last.bias += -values[0].min() + values[0].std()
+    for handle in handles:
+        handle.remove()
     return model
 
 
