@@ -11,10 +11,17 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "config": ("BitConfig", "DPTConfig"),
+    "auto_backbone": ("AutoBackbone", "BitBackbone", "Dinov2Backbone", "Dinov2WithRegistersBackbone"),
+    "backbones": ("BitConfig", "Dinov2Config", "Dinov2WithRegistersConfig"),
+    "config": ("DPTConfig", "DepthAnythingConfig"),
     "errors": ("CheckpointError", "ConfigError", "HubError", "ImageError", "MiniDPTError", "ResourceError"),
     "images": ("load_image",),
-    "model": ("DPTForDepthEstimation", "DPTForSemanticSegmentation", "DPTModel"),
+    "model": (
+        "DPTForDepthEstimation",
+        "DPTForSemanticSegmentation",
+        "DPTModel",
+        "DepthAnythingForDepthEstimation",
+    ),
     "pipelines": ("pipeline",),
     "processing": ("DPTFeatureExtractor", "DPTImageProcessor"),
     "recording": ("record",),

@@ -1,20 +1,18 @@
-"""The configs of DPT and of its backbones: transformers' field names and defaults, every field checked."""
+"""The configs of whole models: DPT and Depth Anything. Transformers' field names and defaults, every field checked."""
 
 import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, cast
 
-from .checkpoints.locate import CONFIG, locate_file
+from .backbones import BACKBONE_CONFIGS, BackboneConfig, BitConfig, Dinov2Config, EncoderConfig, ViTConfig
+from .checkpoints.config_files import PretrainedConfig
 from .errors import ConfigError
-from .presets import preset
 from .schema import (
     ACTIVATION,
     MAX_BLOCKS,
-    MAX_SIDE,
     MAX_WIDTH,
-    Config,
     boolean,
     integer,
     labels,
@@ -28,64 +26,6 @@ from .schema import (
     square,
 )
 
-
-def whole_eights(channels: float) -> int:
-    """The nearest multiple of 8, at least 8 and never more than a tenth below.   [BiT: make_divisible]"""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
-
-
-@dataclasses.dataclass(frozen=True, init=False, kw_only=True)
-class BitConfig(Config):
-    """BiT, the ResNetV2 whose first three stages open DPT-Hybrid.   [transformers: BitConfig, same defaults]"""
-
-    model_type: ClassVar[str] = "bit"
-
-    num_channels: int = setting(3, integer(1, 64))
-    embedding_size: int = setting(64, integer(1, MAX_WIDTH))
-    hidden_sizes: tuple[int, ...] = setting((256, 512, 1024, 2048), sequence(integer(8, MAX_WIDTH)))
-    depths: tuple[int, ...] = setting((3, 4, 6, 3), sequence(integer(1, MAX_BLOCKS)))
-    layer_type: str = setting("preactivation", one_of("preactivation", "bottleneck"))
-    hidden_act: str = setting("relu", ACTIVATION)
-    global_padding: str | None = setting(
-        None, lambda v: optional(one_of("SAME", "VALID"))(v.upper() if isinstance(v, str) else v)
-    )
-    num_groups: int = setting(32, integer(1, MAX_WIDTH))
-    drop_path_rate: float = setting(0.0, number(0, 1))
-    embedding_dynamic_padding: bool = setting(False, boolean)
-    output_stride: int = setting(32, one_of(8, 16, 32))
-    width_factor: int = setting(1, integer(1, 16))
-    out_features: tuple[str, ...] | None = setting(None, optional(sequence(str)))
-
-    def check(self):
-        if len(self.depths) > len(self.hidden_sizes):
-            raise self._error("depths", f"has {len(self.depths)} stages, hidden_sizes only {len(self.hidden_sizes)}")
-        for channels in (self.embedding_size, *self.stage_channels, *map(self.middle_channels, self.stage_channels)):
-            if channels % self.num_groups:
-                raise self._error("num_groups", f"{self.num_groups} does not divide {channels} channels")
-        known = ["stem", *(f"stage{i + 1}" for i in range(len(self.depths)))]
-        for name in self.out_features or ():
-            if name not in known:
-                raise self._error("out_features", f"{name!r} is not one of {', '.join(known)}")
-
-    @property
-    def stage_channels(self) -> tuple[int, ...]:
-        """Width of each stage's output."""
-        return tuple(whole_eights(size * self.width_factor) for size in self.hidden_sizes[: len(self.depths)])
-
-    @staticmethod
-    def middle_channels(out_channels: int) -> int:
-        """Width inside a bottleneck of that output width: a quarter."""
-        return whole_eights(out_channels / 4)
-
-
-def _config_file(name: str | Path, revision: str | None) -> Path:
-    try:
-        return locate_file(name, CONFIG, revision=revision)
-    except FileNotFoundError:
-        raise ConfigError(f"{name}: has no {CONFIG}") from None
-
-
 HYBRID_BACKBONE = {
     "global_padding": "same",
     "layer_type": "bottleneck",
@@ -94,51 +34,116 @@ HYBRID_BACKBONE = {
     "embedding_dynamic_padding": True,
 }
 
-BACKBONE_CONFIGS: dict[str, type[Config]] = {"bit": BitConfig}
 
-
-def backbone(value: Any) -> Config | None:
+def backbone(value: Any) -> BackboneConfig | None:
     """A backbone's config, given as such or as the dict in a config.json."""
-    if value is None or isinstance(value, Config):
+    if value is None or isinstance(value, BackboneConfig):
         return value
     if not isinstance(value, Mapping) or value.get("model_type", "bit") not in BACKBONE_CONFIGS:
         raise ValueError(f"a config with model_type one of {', '.join(BACKBONE_CONFIGS)}")
     return BACKBONE_CONFIGS[value.get("model_type", "bit")].from_dict(value)
 
 
-# ---------------------------------------------------------------- DPT
+RELATIVE, METRIC = "relative", "metric"
 
 
 @dataclasses.dataclass(frozen=True, init=False, kw_only=True)
-class DPTConfig(Config):
-    """DPT with a plain ViT or, with is_hybrid, with BiT stages before it.   [transformers: DPTConfig, same defaults]
+class DecoderConfig(PretrainedConfig):
+    """What reassemble, fusion and heads read, whichever model they are part of.
 
-    Beyond transformers: `depth_estimation_type` ("relative" | "metric", Depth Anything's field) says what the depth
-    means. Fields that only training reads (dropout rates, initializer_range beyond random weights) are kept as is.
+    Beyond transformers: `fusion_upsample` ("scale2": each fusion step doubles its map, as in DPT; "next_size": it takes
+    the next finer map's size, as in MiDaS 3.1 and Depth Anything).
+    """
+
+    backbone_config: BackboneConfig | None = setting(None, backbone)
+    initializer_range: float = setting(0.02, number(0, 10))
+    reassemble_factors: tuple[float, ...] = setting((4, 2, 1, 0.5), sequence(number(1 / 64, 64)))
+    neck_hidden_sizes: tuple[int, ...] = setting((96, 192, 384, 768), sequence(integer(1, MAX_WIDTH)))
+    fusion_hidden_size: int = setting(256, integer(2, MAX_WIDTH))
+    fusion_upsample: str = setting("scale2", one_of("scale2", "next_size"))
+    head_in_index: int = setting(-1, integer(-MAX_BLOCKS, MAX_BLOCKS))
+    head_hidden_size: int = setting(32, integer(1, MAX_WIDTH))
+    depth_estimation_type: str = setting(RELATIVE, one_of(RELATIVE, METRIC))
+
+    def check(self):
+        levels, encoder = len(self.neck_hidden_sizes), self.encoder
+        if encoder.taps_are != "pyramid" and len(self.reassemble_factors) != levels:
+            raise self._error(
+                "reassemble_factors", f"has {len(self.reassemble_factors)} values, neck_hidden_sizes has {levels}"
+            )
+        for factor in self.reassemble_factors:
+            whole = factor if factor >= 1 else 1 / factor
+            if whole != math.floor(whole):
+                raise self._error("reassemble_factors", f"must be whole numbers or one over them, not {factor}")
+        if not -levels <= self.head_in_index < levels:
+            raise self._error("head_in_index", f"must be one of the {levels} fused maps, not {self.head_in_index}")
+        if isinstance(encoder, BackboneConfig):
+            self._check_backbone(encoder, levels)
+
+    def _check_backbone(self, encoder: BackboneConfig, levels: int):
+        if len(encoder.taps) != levels:
+            message = f"has {len(encoder.taps)} out_features, neck_hidden_sizes has {levels} values"
+            raise self._error("backbone_config", message)
+        if encoder.taps_are == "pyramid" and encoder.tap_channels != self.neck_hidden_sizes:
+            message = f"must be the widths of the backbone's maps, {list(encoder.tap_channels)}"
+            raise self._error("neck_hidden_sizes", f"{message}, not {list(self.neck_hidden_sizes)}")
+
+    @property
+    def encoder(self) -> EncoderConfig:
+        """The config of the encoder."""
+        raise NotImplementedError
+
+    @property
+    def input_multiple(self) -> int:
+        """Both sides of the network's input must be multiples of this."""
+        return self.encoder.size_multiple
+
+    @property
+    def readout(self) -> str:
+        """How the class token reaches the others: "ignore" | "add" | "project"."""
+        return "ignore"
+
+    @property
+    def readout_act(self) -> str:
+        """The activation after a projecting readout."""
+        return "gelu"
+
+    @property
+    def ready_levels(self) -> tuple[int, ...]:
+        """The levels at which the encoder's map is taken as it is."""
+        return tuple(range(len(self.neck_hidden_sizes))) if self.encoder.taps_are == "pyramid" else ()
+
+    @property
+    def fusion_has_batch_norm(self) -> bool:
+        return False
+
+    @property
+    def fusion_has_bias(self) -> bool:
+        return True
+
+    @property
+    def kind(self) -> str:
+        """What predicted_depth means: "relative_inverse" (larger = nearer, no unit) or "metric" (metres)."""
+        return "metric" if self.depth_estimation_type == METRIC else "relative_inverse"
+
+
+@dataclasses.dataclass(frozen=True, init=False, kw_only=True)
+class DPTConfig(ViTConfig, DecoderConfig):
+    """DPT with a plain ViT, with is_hybrid with BiT stages before it, or with the backbone of `backbone_config`.
+
+    [transformers: DPTConfig, same fields and defaults]. Fields that only training reads (dropout rates,
+    initializer_range beyond random weights) are kept as is. Beyond transformers, besides DecoderConfig's:
+    depth_estimation_type ("relative" | "metric", Depth Anything's field) says what the depth means
+    depth_scale, depth_shift: with both, depth = 1 / (scale output + shift), the metric models of isl-org/DPT
+    head_hidden_size: the width before the depth head's last layer   stem_transpose: two transposed convolutions before
+    the head, as with LeViT
     """
 
     model_type: ClassVar[str] = "dpt"
 
-    hidden_size: int = setting(768, integer(1, MAX_WIDTH))
-    num_hidden_layers: int = nullable(12, integer(1, MAX_BLOCKS))
-    num_attention_heads: int = nullable(12, integer(1, MAX_BLOCKS))
-    intermediate_size: int = nullable(3072, integer(1, MAX_WIDTH))
-    hidden_act: str = setting("gelu", ACTIVATION)
-    hidden_dropout_prob: float = nullable(0.0, number(0, 1))
-    attention_probs_dropout_prob: float = nullable(0.0, number(0, 1))
-    initializer_range: float = setting(0.02, number(0, 10))
-    layer_norm_eps: float = nullable(1e-12, number(0, 1))
-    image_size: int = nullable(384, square(integer(1, MAX_SIDE)))
-    patch_size: int = nullable(16, square(integer(1, 256)))
-    num_channels: int = nullable(3, integer(1, 64))
     is_hybrid: bool = setting(False, boolean)
-    qkv_bias: bool = nullable(True, boolean)
     backbone_out_indices: tuple[int, ...] = nullable((2, 5, 8, 11), sequence(integer(0, MAX_BLOCKS)))
     readout_type: str = setting("project", one_of("ignore", "add", "project"))
-    reassemble_factors: tuple[float, ...] = setting((4, 2, 1, 0.5), sequence(number(1 / 64, 64)))
-    neck_hidden_sizes: tuple[int, ...] = setting((96, 192, 384, 768), sequence(integer(1, MAX_WIDTH)))
-    fusion_hidden_size: int = setting(256, integer(2, MAX_WIDTH))
-    head_in_index: int = setting(-1, integer(-MAX_BLOCKS, MAX_BLOCKS))
     use_batch_norm_in_fusion_residual: bool | None = setting(False, optional(boolean))
     use_bias_in_fusion_residual: bool | None = setting(None, optional(boolean))
     add_projection: bool = setting(False, boolean)
@@ -150,47 +155,35 @@ class DPTConfig(Config):
         (1, 1024, 24, 24), optional(sequence(integer(1, MAX_WIDTH), 4, 4))
     )
     neck_ignore_stages: tuple[int, ...] = setting((0, 1), sequence(integer(0, MAX_BLOCKS), 0))
-    backbone_config: Config | None = setting(None, backbone)
     pooler_output_size: int = setting(None, optional(integer(1, MAX_WIDTH)))
     pooler_act: str = setting("tanh", ACTIVATION)
     num_labels: int = setting(None, optional(integer(1, MAX_WIDTH)))
     id2label: dict[int, str] = setting(None, labels)
-    depth_estimation_type: str = setting("relative", one_of("relative", "metric"))
-
-    @classmethod
-    def from_pretrained(cls, name: str | Path, *, revision: str | None = None, **changes: Any) -> Self:
-        """The config of a published model (known without a download), of a folder or of a Hub id, with `changes`."""
-        cls.refuse_slips(changes)
-        row = None if Path(name).exists() else preset(str(name))
-        values = dict(row["config"]) if row else read_json(_config_file(name, revision))
-        if isinstance(values, dict) and {"num_labels", "id2label"} & changes.keys():
-            values = {key: value for key, value in values.items() if key not in ("num_labels", "id2label")}
-        return cls.from_dict({**values, **changes} if isinstance(values, dict) else values)
+    depth_scale: float | None = setting(None, optional(number(1e-12, 1e12)))
+    depth_shift: float | None = setting(None, optional(number(-1e12, 1e12)))
+    stem_transpose: bool = setting(False, boolean)
 
     def check(self):
         self._complete()
-        if self.hidden_size % self.num_attention_heads:
-            raise self._error("num_attention_heads", f"{self.num_attention_heads} does not divide {self.hidden_size}")
-        if self.image_size < self.patch_size:
-            raise self._error("image_size", f"{self.image_size} is smaller than patch_size {self.patch_size}")
-        levels = len(self.neck_hidden_sizes)
-        for name in ("backbone_out_indices", "reassemble_factors"):
-            if len(getattr(self, name)) != levels:
-                raise self._error(name, f"has {len(getattr(self, name))} values, neck_hidden_sizes has {levels}")
-        taps = self.tap_blocks
+        if self.encoder is self:
+            ViTConfig.check(self)
+            self._check_taps()
+        DecoderConfig.check(self)
+        if self.is_hybrid:
+            self._check_hybrid()
+        if (self.depth_scale is None) != (self.depth_shift is None):
+            raise self._error("depth_scale", "and depth_shift go together")
+        if self.stem_transpose and self.fusion_hidden_size % 8:
+            raise self._error("fusion_hidden_size", "must be a multiple of 8 with stem_transpose")
+
+    def _check_taps(self):
+        levels, taps = len(self.neck_hidden_sizes), self.tap_blocks
+        if len(self.backbone_out_indices) != levels:
+            message = f"has {len(self.backbone_out_indices)} values, neck_hidden_sizes has {levels}"
+            raise self._error("backbone_out_indices", message)
         if list(taps) != sorted(set(taps)) or taps[-1] >= self.num_hidden_layers:
             message = f"must rise and stay below {self.num_hidden_layers}, not {list(taps)}"
             raise self._error("backbone_out_indices", message)
-        for factor in self.reassemble_factors:
-            whole = factor if factor >= 1 else 1 / factor
-            if whole != math.floor(whole):
-                raise self._error("reassemble_factors", f"must be whole numbers or one over them, not {factor}")
-        if not -levels <= self.head_in_index < levels:
-            raise self._error("head_in_index", f"must be one of the {levels} fused maps, not {self.head_in_index}")
-        if self.is_hybrid:
-            self._check_hybrid()
-        elif self.backbone_config is not None:
-            raise self._error("backbone_config", "needs is_hybrid: true for a bit backbone")
 
     def _complete(self):
         """What transformers derives from other fields."""
@@ -217,7 +210,7 @@ class DPTConfig(Config):
             raise self._error("neck_ignore_stages", "must be [0, 1] of four levels in a hybrid")
         if bit.layer_type != "bottleneck" or bit.global_padding != "SAME" or not bit.embedding_dynamic_padding:
             raise self._error("backbone_config", "must have bottleneck layers and SAME, dynamic padding in a hybrid")
-        if len(bit.depths) != 3 or bit.out_features not in (None, ("stage1", "stage2", "stage3")):
+        if len(bit.depths) != 3 or bit.out_features not in (bit.stage_names[1:], bit.stage_names[-1:]):  # the default
             raise self._error("backbone_config", "must have three stages, all of them out_features, in a hybrid")
         if self.patch_size != 16:
             raise self._error("patch_size", f"must be 16, the stride of the three BiT stages, not {self.patch_size}")
@@ -240,6 +233,31 @@ class DPTConfig(Config):
         return self.backbone_out_indices[2:] if self.is_hybrid else self.backbone_out_indices
 
     @property
+    def tap_stages(self) -> tuple[int, ...]:
+        return tuple(block + 1 for block in self.tap_blocks)
+
+    @property
+    def tap_channels(self) -> tuple[int, ...]:
+        maps = self.bit.stage_channels[:2] if self.is_hybrid else ()
+        return (*maps, *super().tap_channels)
+
+    @property
+    def encoder(self) -> EncoderConfig:
+        return self if self.is_hybrid or self.backbone_config is None else self.backbone_config
+
+    @property
+    def readout(self) -> str:
+        return self.readout_type if self.encoder.taps_are == "tokens" else "ignore"
+
+    @property
+    def readout_act(self) -> str:
+        return self.hidden_act
+
+    @property
+    def ready_levels(self) -> tuple[int, ...]:
+        return self.neck_ignore_stages if self.is_hybrid else super().ready_levels
+
+    @property
     def fusion_has_batch_norm(self) -> bool:
         return bool(self.use_batch_norm_in_fusion_residual)
 
@@ -249,7 +267,57 @@ class DPTConfig(Config):
         bias = self.use_bias_in_fusion_residual
         return not self.fusion_has_batch_norm if bias is None else bias
 
+
+DEPTH_ANYTHING_BACKBONE = {
+    "hidden_size": 384,
+    "num_attention_heads": 6,
+    "image_size": 518,
+    "out_indices": [9, 10, 11, 12],
+    "reshape_hidden_states": False,
+}
+
+
+@dataclasses.dataclass(frozen=True, init=False, kw_only=True)
+class DepthAnythingConfig(DecoderConfig):
+    """Depth Anything V1 and V2, relative and metric: DPT's decoder, slimmer, on DINOv2.
+
+    [transformers: DepthAnythingConfig, same fields and defaults]   max_depth: in metres, the largest depth of a metric
+    model, 20 indoors and 80 outdoors; null or 1 in a relative one
+    """
+
+    model_type: ClassVar[str] = "depth_anything"
+
+    patch_size: int = setting(14, square(integer(1, 256)))
+    reassemble_hidden_size: int = setting(384, integer(1, MAX_WIDTH))
+    neck_hidden_sizes: tuple[int, ...] = setting((48, 96, 192, 384), sequence(integer(1, MAX_WIDTH)))
+    fusion_hidden_size: int = setting(64, integer(2, MAX_WIDTH))
+    fusion_upsample: str = setting("next_size", one_of("scale2", "next_size"))
+    max_depth: float = nullable(1, number(1e-6, 1e6))
+
+    def check(self):
+        if self.backbone_config is None:
+            object.__setattr__(self, "backbone_config", Dinov2Config(**DEPTH_ANYTHING_BACKBONE))
+        super().check()
+        encoder = self.encoder
+        if encoder.taps_are == "pyramid" or getattr(encoder, "patch_size", None) != self.patch_size:
+            raise self._error("patch_size", f"{self.patch_size} must be that of a backbone of tokens")
+        if set(encoder.tap_channels) != {self.reassemble_hidden_size}:
+            message = f"{self.reassemble_hidden_size} must be the backbone's width, {encoder.tap_channels[0]}"
+            raise self._error("reassemble_hidden_size", message)
+
     @property
-    def kind(self) -> str:
-        """What predicted_depth means: "relative_inverse" (larger = nearer, no unit) or "metric" (metres)."""
-        return "metric" if self.depth_estimation_type == "metric" else "relative_inverse"
+    def encoder(self) -> EncoderConfig:
+        return cast(EncoderConfig, self.backbone_config)
+
+
+MODEL_CONFIGS: dict[str, type[DecoderConfig]] = {c.model_type: c for c in (DPTConfig, DepthAnythingConfig)}
+
+
+def read_config(path: Path) -> PretrainedConfig:
+    """The config in a config.json, of whichever model it is. ConfigError names the file and the key."""
+    values = read_json(path)
+    known: dict[str, type[PretrainedConfig]] = {**MODEL_CONFIGS, **BACKBONE_CONFIGS}
+    name = values.get("model_type", "dpt") if isinstance(values, dict) else "dpt"
+    if name not in known:
+        raise ConfigError(f"{path}: model_type {name!r:.80} is not one of {', '.join(known)}")
+    return known[name].from_json(path)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from . import ops, params
-from .config import DPTConfig
+from .config import DecoderConfig
 from .params import Tensor
 from .recording import note
 
@@ -11,10 +11,11 @@ Array = Any
 UNUSED_UNIT = "the deepest fusion step has no finer map to join, so its first residual unit never runs"
 
 
-def fuse(maps: list[Array], p: dict, config: DPTConfig) -> list[Array]:
-    """Bring every map to one width, then refine and double, joining the next finer map on the way.
+def fuse(maps: list[Array], p: dict, config: DecoderConfig) -> list[Array]:
+    """Bring every map to one width, then refine and enlarge, joining the next finer map on the way.
 
-    maps: (N, H_k, W_k, C_k), finest first -> fused maps (N, 2 H_k, 2 W_k, F), coarsest first
+    maps: (N, H_k, W_k, C_k), finest first -> fused maps, coarsest first: (N, 2 H_k, 2 W_k, F), or with fusion_upsample
+    "next_size" (N, H_{k-1}, W_{k-1}, F), which differs where a side is odd
     """
     narrowed = [
         note(f"neck.{level}", ops.conv2d(x, **level_params, padding=1))
@@ -22,20 +23,24 @@ def fuse(maps: list[Array], p: dict, config: DPTConfig) -> list[Array]:
     ]
     fused: list[Array] = []
     x = None
-    for skip, step in zip(reversed(narrowed), p["fusion"], strict=True):
+    for level, step in zip(reversed(range(len(narrowed))), p["fusion"], strict=True):
+        skip = narrowed[level]
         if x is None:
             x = skip
         else:
             skip = ops.resize_bilinear(skip, ops.map_size(x), align_corners=False)
             x = ops.add(x, residual_unit(skip, step["residual_unit_1"], config))
         x = residual_unit(x, step["residual_unit_2"], config)
-        x = ops.resize_bilinear(x, scale=2, align_corners=True)
+        if config.fusion_upsample == "next_size" and level > 0:
+            x = ops.resize_bilinear(x, ops.map_size(narrowed[level - 1]), align_corners=True)
+        else:
+            x = ops.resize_bilinear(x, scale=2, align_corners=True)
         x = note(f"fused.{len(fused)}", ops.linear(x, **step["projection"]))
         fused.append(x)
     return fused
 
 
-def residual_unit(x: Array, p: dict, config: DPTConfig) -> Array:
+def residual_unit(x: Array, p: dict, config: DecoderConfig) -> Array:
     """x + conv2(relu(conv1(relu(x)))), with a batch norm after each convolution where the config has one.
 
     x: (N, H, W, F) -> (N, H, W, F).   The skip carries x before its activation.
@@ -49,7 +54,7 @@ def residual_unit(x: Array, p: dict, config: DPTConfig) -> Array:
     return ops.add(ops.batch_norm(y, **p["norm2"]), x)
 
 
-def tensors(config: DPTConfig) -> list[Tensor]:
+def tensors(config: DecoderConfig) -> list[Tensor]:
     """The table of the neck's convolutions and of the fusion steps, deepest step first."""
     width = config.fusion_hidden_size
     table: list[Tensor] = []
@@ -63,7 +68,7 @@ def tensors(config: DPTConfig) -> list[Tensor]:
     return table
 
 
-def unit_tensors(config: DPTConfig, name: str, unused: str) -> list[Tensor]:
+def unit_tensors(config: DecoderConfig, name: str, unused: str) -> list[Tensor]:
     width = config.fusion_hidden_size
     table: list[Tensor] = []
     for i in (1, 2):

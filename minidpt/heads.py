@@ -3,22 +3,27 @@
 from typing import Any
 
 from . import ops, params
-from .config import DPTConfig
+from .config import DecoderConfig, DPTConfig
 from .params import Tensor
 from .recording import note
 
 Array = Any
-DEPTH_CHANNELS = 32  # width before the last layer of the depth head, fixed in every published model
 
 
-def depth_head(x: Array, p: dict) -> Array:
-    """Halve the channels, double the size, two more layers, no negative depth.   x: (N, H, W, F) -> (N, 2 H, 2 W)"""
+def depth_head(x: Array, p: dict, *, size: tuple[int, int] | None = None, activation: str = "relu") -> Array:
+    """Halve the channels, double the size, two more layers, no negative depth.   x: (N, H, W, F) -> (N, 2 H, 2 W)
+
+    size: what to enlarge to instead, (H', W')   activation: the last one; Depth Anything's metric models have a sigmoid
+    """
+    for step in p.get("stem_transpose", ()):
+        x = ops.conv_transpose2d(x, **step["conv"], stride=2, padding=1, output_padding=1)
+        x = ops.batch_norm(x, **step["norm"], activation="hardswish")
     if "projection" in p:
         x = note("head.projection", ops.conv2d(x, **p["projection"], padding=1, activation="relu"))
     x = note("head.0", ops.conv2d(x, **p["conv1"], padding=1))
-    x = note("head.1", ops.resize_bilinear(x, scale=2, align_corners=True))
+    x = note("head.1", ops.resize_bilinear(x, size, scale=None if size else 2, align_corners=True))
     x = note("head.2", ops.conv2d(x, **p["conv2"], padding=1, activation="relu"))
-    return ops.drop_channel(note("head.3", ops.linear(x, **p["conv3"], activation="relu")))
+    return ops.drop_channel(note("head.3", ops.linear(x, **p["conv3"], activation=activation)))
 
 
 def class_scores(x: Array, p: dict, name: str) -> Array:
@@ -33,13 +38,20 @@ def segmentation_head(x: Array, p: dict) -> Array:
     return ops.resize_bilinear(class_scores(x, p, "head"), scale=2, align_corners=True)
 
 
-def depth_tensors(config: DPTConfig) -> list[Tensor]:
+def depth_tensors(config: DecoderConfig) -> list[Tensor]:
     """The table of the depth head."""
-    width = config.fusion_hidden_size
-    table = params.conv("head.projection", width, width, 3) if config.add_projection else []
+    width, table = config.fusion_hidden_size, []
+    if isinstance(config, DPTConfig) and config.stem_transpose:
+        for i in (0, 1):
+            name = f"head.stem_transpose.{i}"
+            table.append(Tensor(f"{name}.conv.weight", (width, width // 2, 3, 3), "conv_transpose"))
+            table += params.batch_norm(f"{name}.norm", width // 2)
+            width //= 2
+    if isinstance(config, DPTConfig) and config.add_projection:
+        table += params.conv("head.projection", width, width, 3)
     table += params.conv("head.conv1", width // 2, width, 3)
-    table += params.conv("head.conv2", DEPTH_CHANNELS, width // 2, 3)
-    return table + params.pixelwise("head.conv3", 1, DEPTH_CHANNELS)
+    table += params.conv("head.conv2", config.head_hidden_size, width // 2, 3)
+    return table + params.pixelwise("head.conv3", 1, config.head_hidden_size)
 
 
 def segmentation_tensors(config: DPTConfig) -> list[Tensor]:

@@ -2,17 +2,21 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from . import params
-from .config import DPTConfig
+from .backbones import backbone_of
+from .config import DecoderConfig, DPTConfig
 from .errors import ConfigError
 from .model import MODELS, PreTrainedModel, open_checkpoint
 from .ops.counting import Counter
 from .ops.layout import whole_patches
 from .presets import preset
 from .recording import record
+
+DEFAULT_SIDE = 384  # of the picture, for encoders whose config names none
 
 STAGES = (
     "bit.*",
@@ -45,16 +49,16 @@ class Stage:
     flops: int
 
 
-def trace(model: type[PreTrainedModel], config: DPTConfig, size: tuple[int, int]) -> list[Stage]:
+def trace(model: type[PreTrainedModel], config: DecoderConfig, size: tuple[int, int]) -> list[Stage]:
     """The stages that a picture of `size` = (H, W) pixels passes, in order, with their shapes and work."""
     counter = Counter()
     table = model.tensors(config)
     twin = model.from_weights(
         config, {t.name: np.broadcast_to(np.float32(0), t.shape) for t in table}, counter.backend()
     )
-    blocks = [f"blocks.{i}" for i in range(config.num_hidden_layers)]
-    with record(*STAGES, *blocks) as tape:
-        twin(np.broadcast_to(np.float32(0), (1, config.num_channels, *size)))
+    states = backbone_of(twin.encoder).states(twin.encoder)
+    with record(*STAGES, *states) as tape:
+        twin(np.broadcast_to(np.float32(0), (1, twin.encoder.num_channels, *size)))
     stages, before = [], 0
     for name, x in tape.items():
         stages.append(Stage(name, x.dims, x.flops - before))
@@ -62,15 +66,23 @@ def trace(model: type[PreTrainedModel], config: DPTConfig, size: tuple[int, int]
     return stages
 
 
-def find(name: str | Path, revision: str | None = None) -> tuple[type[PreTrainedModel], DPTConfig, str]:
+def find(name: str | Path, revision: str | None = None) -> tuple[type[PreTrainedModel], Any, str]:
     """The class, config and a line about the weights of a model: a preset needs no files, anything else is located."""
     row = None if Path(name).exists() else preset(str(name))
     if row is not None:
-        return MODELS[row["architecture"]], DPTConfig(**row["config"]), "preset (weights not looked at)"
+        model = MODELS[row["architecture"]]
+        return model, model.config_class.from_dict(row["config"]), "preset (weights not looked at)"
     opened = open_checkpoint(name, revision=revision)
     size = sum(path.stat().st_size for path in opened.source.weights)
     dtypes = ", ".join(sorted({entry.dtype for entry in opened.found.values()}))
     return opened.model, opened.config, f"{len(opened.found)} tensors, {dtypes}, {size / 1e6:.1f} MB"
+
+
+def encoder_name(encoder: Any) -> str:
+    """What the encoder is, in a word or two."""
+    if encoder.model_type == DPTConfig.model_type:
+        return "hybrid ViT" if encoder.is_hybrid else "plain ViT"
+    return encoder.model_type
 
 
 def describe(name: str | Path, size: tuple[int, int] | None = None, revision: str | None = None) -> str:
@@ -79,11 +91,11 @@ def describe(name: str | Path, size: tuple[int, int] | None = None, revision: st
     size: (H, W) of the network's input, multiples of the patch size; the config's image_size if None.
     """
     model, config, weights = find(name, revision)
-    height, width = size or (config.image_size, config.image_size)
-    if not whole_patches(height, width, config.patch_size):
-        raise ConfigError(
-            f"--size {height}x{width}: both sides must be multiples of the patch size {config.patch_size}"
-        )
+    encoder: Any = getattr(config, "encoder", config)
+    side = getattr(encoder, "image_size", DEFAULT_SIDE)
+    height, width = size or (side, side)
+    if not whole_patches(height, width, encoder.size_multiple):
+        raise ConfigError(f"--size {height}x{width}: both sides must be multiples of {encoder.size_multiple}")
     table = model.tensors(config)
     by_part: dict[str, int] = {}
     for t in table:
@@ -91,10 +103,10 @@ def describe(name: str | Path, size: tuple[int, int] | None = None, revision: st
         by_part[part] = by_part.get(part, 0) + params.count([t])
     stages = trace(model, config, (height, width))
     lines = [
-        f"{name}: {model.architecture}, {'hybrid' if config.is_hybrid else 'plain'} ViT",
+        f"{name}: {model.architecture}, {encoder_name(encoder)}",
         f"weights     {weights}",
         f"parameters  {params.count(table):,}  ({', '.join(f'{part} {n:,}' for part, n in by_part.items())})",
-        f"input       1 x {config.num_channels} x {height} x {width}",
+        f"input       1 x {encoder.num_channels} x {height} x {width}",
         f"work        {sum(stage.flops for stage in stages) / 1e9:.1f} GFLOP per picture (products only)",
         "",
         f"{'stage':<20}{'shape (channels last)':<28}{'GFLOP':>8}",

@@ -51,3 +51,12 @@ class SegmentationOutput(Output):
     loss: float | None = None
     hidden_states: tuple[np.ndarray, ...] | None = None
     attentions: tuple[np.ndarray, ...] | None = None
+
+
+@dataclass
+class BackboneOutput(Output):
+    """feature_maps: one per out_feature, (N, C_k, H_k, W_k), or (N, T, D) where the backbone hands out tokens"""
+
+    feature_maps: tuple[np.ndarray, ...]
+    hidden_states: tuple[np.ndarray, ...] | None = None
+    attentions: tuple[np.ndarray, ...] | None = None

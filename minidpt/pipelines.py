@@ -103,7 +103,7 @@ def network_input(model: Any, image_processor: Any, picture: np.ndarray) -> np.n
     """picture (H, W, 3) -> pixel_values (1, 3, h, w). ConfigError where processor and model do not fit each other."""
     pixel_values = image_processor(picture)["pixel_values"]
     height, width = pixel_values.shape[-2:]
-    patch = model.config.patch_size
+    patch = model.config.input_multiple
     if not whole_patches(height, width, patch):
         raise ConfigError(
             f"preprocessor_config.json makes {height} x {width} pixels of this picture, but the model needs multiples "

@@ -3,39 +3,45 @@
 from typing import Any
 
 from . import ops, params
-from .config import DPTConfig
+from .config import DecoderConfig
 from .params import Tensor
 from .recording import note
 
 Array = Any
 
 
-def reassemble(taps: list[Array], p: list[dict], grid: tuple[int, int], config: DPTConfig) -> list[Array]:
+def reassemble(taps: list[Array], p: list[dict], grid: tuple[int, int], config: DecoderConfig) -> list[Array]:
     """Read out the class token, lay the tokens on their grid, project, resize: one map per level, finest first.
 
-    taps: tokens (N, 1 + H W, D) with grid = (H, W), or finished maps at the levels in neck_ignore_stages
+    taps: tokens (N, P + H W, D) with grid = (H, W), maps (N, H, W, D), or finished maps at the ready levels
     -> maps (N, factor H, factor W, neck_hidden_sizes[k])
     """
     maps = []
-    for level, (tap, level_params) in enumerate(zip(taps, p, strict=True)):
-        if level not in config.neck_ignore_stages:
-            tokens = note(f"readout.{level}", readout(tap, level_params, config))
-            x = ops.linear(ops.tokens_to_map(tokens, grid), **level_params["projection"])
-            tap = resize(x, level_params, config.reassemble_factors[level])
+    for level, tap in enumerate(taps):
+        if level not in config.ready_levels:
+            if config.encoder.taps_are == "tokens":
+                tokens = note(f"readout.{level}", readout(tap, p[level], config))
+                tap = ops.tokens_to_map(tokens, grid)
+            x = ops.linear(tap, **p[level]["projection"])
+            tap = resize(x, p[level], config.reassemble_factors[level])
         maps.append(note(f"reassembled.{level}", tap))
     return maps
 
 
-def readout(x: Array, p: dict, config: DPTConfig) -> Array:
-    """Drop the class token, or hand what it knows to every other token.   x: (N, 1 + T, D) -> (N, T, D)
+def readout(x: Array, p: dict, config: DecoderConfig) -> Array:
+    """Drop the tokens before the grid's, or hand what the class token knows to every other.   [DPT eq. 2-4]
 
-    [DPT eq. 2-4]
+    x: (N, P + T, D) -> (N, T, D).   Registers are dropped unread. Of DeiT's two tokens "add" takes the mean, "project"
+    the first.   [isl-org: AddReadout, ProjectReadout]
     """
-    cls_token, tokens = ops.take_tokens(x, 0, 1), ops.take_tokens(x, 1)
-    if config.readout_type == "add":
-        return ops.add(tokens, cls_token)
-    if config.readout_type == "project":
-        return ops.linear(ops.concat_token(tokens, cls_token), **p["readout"], activation=config.hidden_act)
+    encoder = config.encoder
+    tokens = ops.take_tokens(x, encoder.prefix_tokens)
+    if config.readout == "add":
+        class_token = ops.take_tokens(x, 0, encoder.class_tokens)
+        return ops.add(tokens, class_token if encoder.class_tokens == 1 else ops.mean_token(class_token))
+    if config.readout == "project":
+        pairs = ops.concat_token(tokens, ops.take_tokens(x, 0, 1))
+        return ops.linear(pairs, **p["readout"], activation=config.readout_act)
     return tokens
 
 
@@ -46,15 +52,17 @@ def resize(x: Array, p: dict, factor: float) -> Array:
     return x if factor == 1 else ops.conv2d(x, **p["resize"], stride=round(1 / factor), padding=1)
 
 
-def tensors(config: DPTConfig) -> list[Tensor]:
-    """The table of the reassemble stage; nothing at the levels in neck_ignore_stages."""
+def tensors(config: DecoderConfig) -> list[Tensor]:
+    """The table of the reassemble stage; nothing at the ready levels."""
     table: list[Tensor] = []
-    width = config.hidden_size
+    if config.encoder.taps_are == "pyramid":
+        return table
+    widths = config.encoder.tap_channels
     for level, (channels, factor) in enumerate(zip(config.neck_hidden_sizes, config.reassemble_factors, strict=True)):
-        name = f"reassemble.{level}"
-        if level in config.neck_ignore_stages:
+        name, width = f"reassemble.{level}", widths[level]
+        if level in config.ready_levels:
             continue
-        if config.readout_type == "project":
+        if config.readout == "project":
             table += params.linear(f"{name}.readout", width, 2 * width)
         table += params.pixelwise(f"{name}.projection", channels, width)
         if factor > 1:

@@ -93,7 +93,7 @@ def labels(value: Any) -> dict[int, str] | None:
     return names
 
 
-ACTIVATION = one_of("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "sigmoid", "silu", "swish", "tanh")
+ACTIVATION = one_of("gelu", "gelu_new", "gelu_pytorch_tanh", "hardswish", "relu", "sigmoid", "silu", "swish", "tanh")
 
 
 def setting(default: Any, check: Check) -> Any:

@@ -12,6 +12,7 @@ ACTIVATIONS = {
     "gelu_pytorch_tanh": lambda v: 0.5 * v * (1 + math.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v**3))),
     "sigmoid": lambda v: 1 / (1 + math.exp(-v)) if v > -700 else 0.0,
     "silu": lambda v: v / (1 + math.exp(-v)) if v > -700 else 0.0,
+    "hardswish": lambda v: v * min(max(v + 3, 0.0), 6.0) / 6,
     "swish": lambda v: v / (1 + math.exp(-v)) if v > -700 else 0.0,
     "tanh": math.tanh,
 }

@@ -109,7 +109,7 @@ def test_shards_are_read_and_checked(tmp_path):
     model = depth_model()
     model.save_pretrained(tmp_path)
     whole = tmp_path / "model.safetensors"
-    names = {t.name: DPTForDepthEstimation._disk_name(t.name) for t in model.table}
+    names = {t.name: model.disk_name(model.config)(t.name) for t in model.table}
     parts = [dict(list(names.items())[::2]), dict(list(names.items())[1::2])]
     weight_map = {}
     for i, part in enumerate(parts):

@@ -34,7 +34,7 @@ PROBLEMS = {
 class StandIn:
     """A model that answers with a slope; its name says its kind, or what goes wrong."""
 
-    config = SimpleNamespace(id2label={0: "wall", 1: "sky"}, patch_size=4)
+    config = SimpleNamespace(id2label={0: "wall", 1: "sky"}, input_multiple=4)
     backend, precision = "numpy", "highest"
 
     def __init__(self, name):

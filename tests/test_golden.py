@@ -12,7 +12,6 @@ from safetensors import safe_open
 from tiny import GOLDEN
 
 from minidpt import DPTConfig, DPTForDepthEstimation, DPTForSemanticSegmentation, DPTImageProcessor, load_image, record
-from minidpt.checkpoints import disk_name
 
 FOLDER = Path(__file__).parent / "golden"
 ASSETS = Path(__file__).parent.parent / "minidpt" / "assets"
@@ -49,6 +48,7 @@ def test_every_stage_of_a_tiny_model_is_as_recorded(name):
     assert (about["task"], json.loads(about["config"])) == (task, config), "the recording is of another model"
     config = DPTConfig(**config)
     weights = part(arrays, "weight")
+    disk_name = MODELS[task].disk_name(config)
     named = {t.name: weights[disk_name(t.name)] for t in MODELS[task].tensors(config)}
     with record() as tape:
         MODELS[task].from_weights(config, named)(arrays["pixel_values"])

@@ -26,16 +26,21 @@ RANKS = {
     "ops.backends": 3, "ops.counting": 4, "ops": 5,
     "losses": 6, "params": 6, "recording": 6, "postprocessing": 6,
     "checkpoints": 7,
-    "config": 8,
-    "backbones.vit": 9, "backbones.hybrid": 10, "backbones": 11,
-    "reassemble": 12, "fusion": 12, "heads": 12,
-    "model": 13,
-    "processing": 14, "render": 14,
-    "saving": 15, "inspection": 15, "pipelines": 15,
-    "conversion": 16,
+    "backbones.base": 8, "backbones.vit": 9, "backbones.bit": 9, "backbones.swin": 9,
+    "backbones.hybrid": 10, "backbones.dinov2": 10, "backbones.beit": 10, "backbones.deit": 10, "backbones.vitdet": 10,
+    "backbones.swinv2": 10, "backbones.levit": 10, "backbones.nextvit": 10,
+    "backbones": 11,
+    "config": 12,
+    "reassemble": 13, "fusion": 13, "heads": 13,
+    "pretrained": 14,
+    "model": 15, "auto_backbone": 15,
+    "processing": 16, "render": 16,
+    "verification": 17,
+    "saving": 17, "inspection": 17, "pipelines": 17,
+    "conversion": 18,
     "cli": 20,
 }  # fmt: skip
-PACKAGES = ("checkpoints", "cli")
+PACKAGES = ("checkpoints", "verification", "cli")
 
 
 def module_of(path):

@@ -42,7 +42,7 @@ def test_describe_names_stages_and_refuses_a_wrong_size():
     text = describe("dpt-large", size=(384, 512))
     for part in ("343,030,465", "fused.3", "1 x 192 x 256 x 256", "blocks.23", "record()"):
         assert part in text
-    with pytest.raises(ConfigError, match="multiples of the patch size 16"):
+    with pytest.raises(ConfigError, match="multiples of 16"):
         describe("dpt-large", size=(384, 500))
     with pytest.raises(CheckpointError):
         describe("no-such-model-here")

@@ -19,7 +19,7 @@ PICTURE = np.random.default_rng(0).integers(0, 256, (13, 21, 3), np.uint8)
 class Slope:
     """A model whose depth grows to the right, and whose class is 2 in the left half, 0 in the right."""
 
-    config = SimpleNamespace(id2label={0: "wall", 1: "sky"}, patch_size=1)
+    config = SimpleNamespace(id2label={0: "wall", 1: "sky"}, input_multiple=1)
 
     def __call__(self, pixel_values):
         n, _, h, w = pixel_values.shape
@@ -46,7 +46,7 @@ def test_depth_has_the_keys_of_transformers_and_the_size_of_the_picture(processo
 
 def test_a_processor_that_does_not_fit_the_model_is_named():
     class Patched(Slope):
-        config = SimpleNamespace(patch_size=16)
+        config = SimpleNamespace(input_multiple=16)
 
     processor = DPTImageProcessor(size={"height": 20, "width": 32})
     with pytest.raises(ConfigError, match=r"20 x 32 .* multiples of 16"):

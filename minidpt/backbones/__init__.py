@@ -1,37 +1,43 @@
-"""The table of encoders: which functions list the tensors, do the size-dependent work and encode.
+"""The table of encoders: for each kind of config, the row of functions that make it work.
 
 A new backbone is a new file and a new row here.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from ..config import DPTConfig
-from . import hybrid, vit
-from .vit import Encoded
+from . import bit, dinov2, hybrid, vit
+from .base import Backbone, BackboneConfig, Encoded, EncoderConfig, row
+from .bit import BitConfig
+from .dinov2 import Dinov2Config, Dinov2WithRegistersConfig
+from .vit import ViTConfig
 
-__all__ = ["Backbone", "Encoded", "backbone_of"]
+__all__ = [
+    "BACKBONES",
+    "BACKBONE_CONFIGS",
+    "Backbone",
+    "BackboneConfig",
+    "BitConfig",
+    "Dinov2Config",
+    "Dinov2WithRegistersConfig",
+    "Encoded",
+    "EncoderConfig",
+    "ViTConfig",
+    "backbone_of",
+]
 
+PLAIN, HYBRID = row(vit, prefix="dpt."), row(hybrid, prefix="dpt.")
 
-@dataclass(frozen=True)
-class Backbone:
-    """What the models need of an encoder: its table of tensors, its work per picture size, its forward pass.
-
-    tensors(config)   sized(named, config, (H, W)) -> arrays by name   encode(pixels, p, sized, config) -> Encoded
-    """
-
-    tensors: Callable[..., list]
-    sized: Callable[..., dict[str, Any]]
-    encode: Callable[..., Encoded]
-
-
-BACKBONES = {
-    "vit": Backbone(vit.tensors, vit.sized, vit.encode),
-    "hybrid": Backbone(hybrid.tensors, vit.sized, hybrid.encode),
+BACKBONES: dict[type[BackboneConfig], Backbone] = {
+    Dinov2Config: row(dinov2),
+    Dinov2WithRegistersConfig: row(dinov2),
+    BitConfig: row(bit),
 }
 
+BACKBONE_CONFIGS: dict[str, type[BackboneConfig]] = {config.model_type: config for config in BACKBONES}
 
-def backbone_of(config: DPTConfig) -> Backbone:
-    """The row of the table that this config asks for."""
-    return BACKBONES["hybrid" if config.is_hybrid else "vit"]
+
+def backbone_of(encoder: Any) -> Backbone:
+    """The row for an encoder's config, which is a DPTConfig itself where a plain or hybrid ViT is the encoder."""
+    if type(encoder) in BACKBONES:
+        return BACKBONES[type(encoder)]
+    return HYBRID if getattr(encoder, "is_hybrid", False) else PLAIN

@@ -4,8 +4,10 @@ locate.py               what a user names -> files (embedded, folder, file, Hub)
 hub.py                  the Hugging Face Hub
 safetensors_files.py    one file: check, read, write
 transformers_names.py   names in memory <-> names on disk
+config_files.py         configs by name, from the same places
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from ..files import publish_bytes
 from ..params import Tensor
 from .locate import CONFIG, PROCESSOR, WEIGHTS, Source, locate, locate_file
 from .safetensors_files import Entry, index, write
-from .transformers_names import disk_name, reason_to_ignore
+from .transformers_names import reason_to_ignore
 
 __all__ = [
     "CONFIG",
@@ -26,7 +28,6 @@ __all__ = [
     "Entry",
     "Source",
     "contents",
-    "disk_name",
     "load",
     "locate",
     "locate_file",
@@ -45,13 +46,25 @@ def contents(source: Source) -> dict[str, Entry]:
     return found
 
 
-def load(found: Mapping[str, Entry], table: Sequence[Tensor], rename: Callable[[str], str], source: str):
+def load(
+    found: Mapping[str, Entry],
+    table: Sequence[Tensor],
+    rename: Callable[[str], str],
+    source: str,
+    *,
+    also_ignored: str | None = None,
+) -> dict[str, np.ndarray]:
     """Read the table's tensors, strictly: nothing missing, nothing unexpected, shapes equal, all numbers finite.
 
     Two leniences, both by name: tensors in a file that no inference reads are passed over (transformers_names.IGNORED),
     and tensors of the table that the forward pass never reads may be absent and are then zero.
+    also_ignored: a pattern of further names to pass over.
     """
-    kept = {name: entry for name, entry in found.items() if reason_to_ignore(name, table) is None}
+    kept = {
+        name: entry
+        for name, entry in found.items()
+        if reason_to_ignore(name, table) is None and not (also_ignored and re.fullmatch(also_ignored, name))
+    }
     absent = {t.name for t in table if t.unused and rename(t.name) not in kept}
     present = [t for t in table if t.name not in absent]
     params.check(present, {name: entry.shape for name, entry in kept.items()}, source, rename)

@@ -12,13 +12,18 @@ from . import attention, conv, layout, pointwise, resize
 
 MENU: dict[str, tuple[str, ...]] = {
     "layout": (
-        "from_numpy", "to_numpy", "channels_last", "channels_first", "patches", "prepend_token", "take_tokens", "token",
-        "tokens_to_map",
-        "map_to_tokens", "map_size", "concat_token", "split_heads", "merge_heads", "drop_channel",
+        "from_numpy", "to_numpy", "channels_last", "channels_first",
+        "patches", "prepend_token", "take_tokens", "token", "mean_token", "concat_token",
+        "tokens_to_map", "map_to_tokens", "map_size", "split_heads", "merge_heads",
+        "concat_channels", "drop_channel", "pad_map", "crop_map", "roll_map", "every_other",
+        "windows", "from_windows", "merge_pixels",
     ),
-    "pointwise": ("add", "activate", "linear", "layer_norm", "group_norm", "batch_norm"),
-    "attention": ("attend", "attention_weights"),
-    "conv": ("conv2d", "conv_transpose2d", "max_pool2d"),
+    "pointwise": (
+        "add", "multiply", "activate", "linear", "gated", "unit_length", "inverse_depth",
+        "layer_norm", "group_norm", "batch_norm",
+    ),
+    "attention": ("attend", "attention_weights", "relative_bias", "axis_bias"),
+    "conv": ("conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d", "avg_pool_tokens"),
     "resize": ("resize_bilinear",),
 }  # fmt: skip
 

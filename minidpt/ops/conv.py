@@ -1,5 +1,7 @@
 """Convolutions and pooling over channels-last maps. Weights keep torch's order: (O, I, R, S)."""
 
+from functools import reduce
+
 import numpy as np
 
 from .pointwise import activate
@@ -37,6 +39,7 @@ def conv2d(
     *,
     stride: int = 1,
     padding: Padding = 0,
+    groups: int = 1,
     pre_activation: str | None = None,
     activation: str | None = None,
     residual: np.ndarray | None = None,
@@ -45,31 +48,61 @@ def conv2d(
 
     plus residual[n,h,w,o], where x' = pre_activation(x).   [torch: Conv2d]
 
-    x: (N, H, W, C)   weight: (O, C, R, S)   bias: (O,)   residual: (N, H', W', O)   -> (N, H', W', O)
+    x: (N, H, W, C)   weight: (O, C / groups, R, S)   bias: (O,)   residual: (N, H', W', O)   -> (N, H', W', O)
+    groups: that many equal parts of the output channels, each made from its own part of the input channels.
     Zeros outside the map. A sum of R S shifted matrix products: no im2col copy, and BLAS does each one.
     """
-    if x.shape[-1] != weight.shape[1]:
-        raise ValueError(f"conv2d: x {x.shape} does not have the {weight.shape[1]} channels of weight {weight.shape}")
+    if x.shape[-1] != weight.shape[1] * groups or len(weight) % groups:
+        split = f" in {groups} groups" if groups > 1 else ""
+        raise ValueError(f"conv2d: x {x.shape} does not have the channels of weight {weight.shape}{split}")
     views = _shifted_views(activate(x, pre_activation), weight.shape[2:], stride, padding)
-    y = sum(np.matmul(view, weight[:, :, r, s].T) for r, s, view in views)
+    y = reduce(np.add, (_grouped_product(view, weight[:, :, r, s], groups) for r, s, view in views))
     if bias is not None:
         y = y + bias
     y = activate(y, activation)
     return y if residual is None else y + residual
 
 
-def conv_transpose2d(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """y[n, h R + r, w S + s, o] = sum_c x[n,h,w,c] weight[c,o,r,s] + bias[o]: every pixel becomes an R x S tile.
+def _grouped_product(x: np.ndarray, weight: np.ndarray, groups: int) -> np.ndarray:
+    """x weight^T, each group of output channels from its own group of input channels.   (..., C), (O, C / groups)"""
+    if groups == 1:
+        return np.matmul(x, weight.T)
+    out, inner = weight.shape
+    parts = x.reshape(*x.shape[:-1], groups, 1, inner)
+    y = np.matmul(parts, weight.reshape(groups, out // groups, inner).swapaxes(1, 2))
+    return y.reshape(*x.shape[:-1], out)
 
-    x: (N, H, W, C)   weight: (C, O, R, S)   bias: (O,)   -> (N, H R, W S, O)
-    The transposed convolution whose stride is its kernel, so tiles never overlap: a matrix product and a shuffle.
+
+def conv_transpose2d(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None = None,
+    *,
+    stride: int | None = None,
+    padding: int = 0,
+    output_padding: int = 0,
+) -> np.ndarray:
+    """y[n, h stride + r - padding, w stride + s - padding, o] += sum_c x[n,h,w,c] weight[c,o,r,s]; then + bias[o]
+
+    x: (N, H, W, C)   weight: (C, O, R, S)   bias: (O,)   -> (N, H', W', O)
+    H' = (H - 1) stride - 2 padding + R + output_padding.   [torch: ConvTranspose2d]
+    Without a stride it is the kernel's size, so that tiles never overlap: a matrix product and a shuffle.
     """
     n, h, w, c = x.shape
     if c != weight.shape[0]:
         raise ValueError(f"conv_transpose2d: x {x.shape} does not have the {weight.shape[0]} channels of its weight")
     _, o, r, s = weight.shape
     tiles = np.matmul(x, weight.reshape(c, o * r * s)).reshape(n, h, w, o, r, s)
-    return tiles.transpose(0, 1, 4, 2, 5, 3).reshape(n, h * r, w * s, o) + bias
+    if stride is None or (stride == r == s and padding == output_padding == 0):
+        y = tiles.transpose(0, 1, 4, 2, 5, 3).reshape(n, h * r, w * s, o)
+    else:
+        height, width = ((side - 1) * stride + k + output_padding for side, k in ((h, r), (w, s)))
+        y = np.zeros((n, height, width, o), x.dtype)
+        for i in range(r):
+            for j in range(s):
+                y[:, i : i + h * stride : stride, j : j + w * stride : stride] += tiles[..., i, j]
+        y = y[:, padding : height - padding, padding : width - padding]
+    return y if bias is None else y + bias
 
 
 def max_pool2d(x: np.ndarray, kernel_size: int, *, stride: int, padding: Padding = 0) -> np.ndarray:
@@ -79,6 +112,27 @@ def max_pool2d(x: np.ndarray, kernel_size: int, *, stride: int, padding: Padding
     """
     views = _shifted_views(x, (kernel_size, kernel_size), stride, padding)
     return np.maximum.reduce([view for _, _, view in views])
+
+
+def avg_pool2d(x: np.ndarray, kernel_size: int) -> np.ndarray:
+    """Mean over squares of that side, which do not overlap; a square cut by the border counts only its pixels inside.
+
+    x: (N, H, W, C) -> (N, ceil(H / k), ceil(W / k), C)   [torch: AvgPool2d(ceil_mode=True, count_include_pad=False)]
+    """
+    k, (h, w) = kernel_size, x.shape[1:3]
+    rows, columns = np.arange(0, h, k), np.arange(0, w, k)
+    sums = np.add.reduceat(np.add.reduceat(x, rows, axis=1), columns, axis=2)
+    counts = np.diff([*rows, h])[:, None] * np.diff([*columns, w])
+    return sums / counts[:, :, None].astype(x.dtype)
+
+
+def avg_pool_tokens(x: np.ndarray, length: int) -> np.ndarray:
+    """Mean of each run of `length` tokens; what is left at the end is dropped.   (N, T, D) -> (N, T // length, D)"""
+    n, t, d = x.shape
+    runs = t // length
+    if runs < 1:
+        raise ValueError(f"avg_pool_tokens: {t} tokens are fewer than a run of {length}")
+    return x[:, : runs * length].reshape(n, runs, length, d).mean(axis=2)
 
 
 def standardize_weight(weight: np.ndarray, eps: float = 1e-8) -> np.ndarray:

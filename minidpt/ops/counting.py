@@ -57,7 +57,7 @@ class Counter:
 
     def prepend_token(self, token: Shape, x: Shape) -> Shape:
         n, t, d = x.dims
-        return Shape((n, t + 1, d))
+        return Shape((n, t + token.dims[1], d))
 
     def take_tokens(self, x: Shape, start: int, stop: int | None = None) -> Shape:
         n, t, d = x.dims
@@ -66,6 +66,10 @@ class Counter:
     def token(self, x: Shape, index: int) -> Shape:
         n, _, d = x.dims
         return Shape((n, d))
+
+    def mean_token(self, x: Shape) -> Shape:
+        n, _, d = x.dims
+        return Shape((n, 1, d))
 
     def tokens_to_map(self, x: Shape, grid: tuple[int, int]) -> Shape:
         return Shape((x.dims[0], *grid, x.dims[2]))
@@ -81,9 +85,9 @@ class Counter:
         n, t, d = x.dims
         return Shape((n, t, 2 * d))
 
-    def split_heads(self, x: Shape, num_heads: int) -> Shape:
+    def split_heads(self, x: Shape, num_heads: int, start: int = 0, stop: int | None = None) -> Shape:
         n, t, d = x.dims
-        return Shape((n, num_heads, t, d // num_heads))
+        return Shape((n, num_heads, t, len(range(d // num_heads)[start:stop])))
 
     def merge_heads(self, x: Shape) -> Shape:
         n, a, t, k = x.dims
@@ -92,18 +96,60 @@ class Counter:
     def drop_channel(self, x: Shape) -> Shape:
         return Shape(x.dims[:-1])
 
+    def concat_channels(self, x: Shape, y: Shape) -> Shape:
+        return Shape((*x.dims[:-1], x.dims[-1] + y.dims[-1]))
+
+    def pad_map(self, x: Shape, bottom: int, right: int) -> Shape:
+        n, h, w, c = x.dims
+        return Shape((n, h + bottom, w + right, c))
+
+    def crop_map(self, x: Shape, size: tuple[int, int]) -> Shape:
+        return Shape((x.dims[0], *size, x.dims[3]))
+
+    def roll_map(self, x: Shape, down: int, right: int) -> Shape:
+        return x
+
+    def every_other(self, x: Shape, stride: int) -> Shape:
+        n, h, w, c = x.dims
+        return Shape((n, -(-h // stride), -(-w // stride), c))
+
+    def windows(self, x: Shape, size: tuple[int, int]) -> Shape:
+        n, height, width, c = x.dims
+        h, w = size
+        return Shape((n * (height // h) * (width // w), h * w, c))
+
+    def from_windows(self, x: Shape, size: tuple[int, int], map_size: tuple[int, int]) -> Shape:
+        (h, w), (height, width) = size, map_size
+        return Shape((x.dims[0] // ((height // h) * (width // w)), height, width, x.dims[2]))
+
+    def merge_pixels(self, x: Shape) -> Shape:
+        n, h, w, c = x.dims
+        return Shape((n, -(-h // 2), -(-w // 2), 4 * c))
+
     # ---- pointwise
 
     def add(self, x: Shape, y: Shape) -> Shape:
         return x
 
+    def multiply(self, x: Shape, factor: float) -> Shape:
+        return x
+
     def activate(self, x: Shape, activation: str | None) -> Shape:
         return x
 
-    def linear(self, x: Shape, weight: Shape, bias=None, *, activation=None, residual=None) -> Shape:
+    def linear(self, x: Shape, weight: Shape, bias=None, *, activation=None, scale=None, residual=None) -> Shape:
         out_features, in_features = weight.dims
         self.flops += 2 * math.prod(x.dims[:-1]) * in_features * out_features
         return Shape((*x.dims[:-1], out_features))
+
+    def gated(self, x: Shape, activation: str) -> Shape:
+        return Shape((*x.dims[:-1], x.dims[-1] // 2))
+
+    def unit_length(self, x: Shape, eps: float = 1e-12) -> Shape:
+        return x
+
+    def inverse_depth(self, x: Shape, scale: float, shift: float) -> Shape:
+        return x
 
     def layer_norm(self, x: Shape, weight: Shape, bias: Shape, *, eps: float) -> Shape:
         return x
@@ -116,15 +162,24 @@ class Counter:
 
     # ---- attention
 
-    def attention_weights(self, query: Shape, key: Shape) -> Shape:
+    def attention_weights(self, query: Shape, key: Shape, *, scale=None, bias=None, mask=None) -> Shape:
         n, a, t, k = query.dims
         self.flops += 2 * n * a * t * key.dims[2] * k
         return Shape((n, a, t, key.dims[2]))
 
-    def attend(self, query: Shape, key: Shape, value: Shape) -> Shape:
+    def attend(self, query: Shape, key: Shape, value: Shape, *, scale=None, bias=None, mask=None) -> Shape:
         n, a, t, s = self.attention_weights(query, key).dims
         self.flops += 2 * n * a * t * s * value.dims[3]
         return Shape((n, a, t, value.dims[3]))
+
+    def relative_bias(self, table: Shape, grid: tuple[int, int], class_bias: Shape | None = None) -> Shape:
+        tokens = grid[0] * grid[1] + (class_bias is not None)
+        return Shape((table.dims[0], tokens, tokens))
+
+    def axis_bias(self, query: Shape, rows: Shape, columns: Shape) -> Shape:
+        n, a, t, k = query.dims
+        self.flops += 2 * n * a * t * k * (rows.dims[0] + columns.dims[0])
+        return Shape((n, a, t, t))
 
     # ---- conv
 
@@ -136,25 +191,43 @@ class Counter:
         *,
         stride: int = 1,
         padding: Padding = 0,
+        groups: int = 1,
         pre_activation=None,
         activation=None,
         residual=None,
     ) -> Shape:
         n, h, w, _ = x.dims
-        o, i, r, s = weight.dims
+        o, i, r, s = weight.dims  # i: of one group
         height, width = output_size((h, w), (r, s), stride, padding)
         self.flops += 2 * n * height * width * o * i * r * s
         return Shape((n, height, width, o))
 
-    def conv_transpose2d(self, x: Shape, weight: Shape, bias: Shape) -> Shape:
+    def conv_transpose2d(
+        self,
+        x: Shape,
+        weight: Shape,
+        bias=None,
+        *,
+        stride: int | None = None,
+        padding: int = 0,
+        output_padding: int = 0,
+    ) -> Shape:
         n, h, w, c = x.dims
         _, o, r, s = weight.dims
         self.flops += 2 * n * h * w * c * o * r * s
-        return Shape((n, h * r, w * s, o))
+        rest = output_padding - 2 * padding
+        return Shape((n, (h - 1) * (stride or r) + r + rest, (w - 1) * (stride or s) + s + rest, o))
 
     def max_pool2d(self, x: Shape, kernel_size: int, *, stride: int, padding: Padding = 0) -> Shape:
         n, h, w, c = x.dims
         return Shape((n, *output_size((h, w), (kernel_size, kernel_size), stride, padding), c))
+
+    def avg_pool2d(self, x: Shape, kernel_size: int) -> Shape:
+        return self.every_other(x, kernel_size)
+
+    def avg_pool_tokens(self, x: Shape, length: int) -> Shape:
+        n, t, d = x.dims
+        return Shape((n, t // length, d))
 
     # ---- resize
 

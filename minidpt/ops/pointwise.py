@@ -33,10 +33,16 @@ def silu(x: np.ndarray) -> np.ndarray:
     return x * sigmoid(x)
 
 
+def hardswish(x: np.ndarray) -> np.ndarray:
+    """x min(max(x + 3, 0), 6) / 6   [MobileNetV3]"""
+    return x * (np.clip(x + 3, 0, 6) / 6)
+
+
 ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "gelu": gelu,
     "gelu_new": gelu_tanh,
     "gelu_pytorch_tanh": gelu_tanh,
+    "hardswish": hardswish,
     "relu": relu,
     "sigmoid": sigmoid,
     "silu": silu,
@@ -55,18 +61,24 @@ def add(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return x + y
 
 
+def multiply(x: np.ndarray, factor: float) -> np.ndarray:
+    """factor x, elementwise, by one number"""
+    return x * np.float32(factor)
+
+
 def linear(
     x: np.ndarray,
     weight: np.ndarray,
     bias: np.ndarray | None = None,
     *,
     activation: str | None = None,
+    scale: np.ndarray | None = None,
     residual: np.ndarray | None = None,
 ) -> np.ndarray:
-    """y = activation(x weight^T + bias) + residual
+    """y = scale activation(x weight^T + bias) + residual
 
-    x: (..., I)   weight: (O, I)   bias: (O,)   residual: (..., O)   -> (..., O)
-    On a map (N, H, W, I) this is the 1 x 1 convolution.   [torch: Linear]
+    x: (..., I)   weight: (O, I)   bias, scale: (O,)   residual: (..., O)   -> (..., O)
+    On a map (N, H, W, I) this is the 1 x 1 convolution.   [torch: Linear]   scale: [CaiT: LayerScale]
     """
     if x.shape[-1] != weight.shape[1]:
         raise ValueError(f"linear: x {x.shape} does not end in the {weight.shape[1]} columns of weight {weight.shape}")
@@ -74,7 +86,27 @@ def linear(
     if bias is not None:
         y = y + bias
     y = activate(y, activation)
+    if scale is not None:
+        y = y * scale
     return y if residual is None else y + residual
+
+
+def gated(x: np.ndarray, activation: str) -> np.ndarray:
+    """activation(first half of the channels) times the second half.   (..., 2 C) -> (..., C)   [SwiGLU]"""
+    if x.shape[-1] % 2:
+        raise ValueError(f"gated: {x.shape[-1]} channels have no halves")
+    first, second = np.split(x, 2, axis=-1)
+    return activate(first, activation) * second
+
+
+def unit_length(x: np.ndarray, eps: float = 1e-12) -> np.ndarray:
+    """Each vector over its length, or over eps where it is shorter.   x: (..., K)   [torch: normalize]"""
+    return x / np.maximum(np.sqrt(np.sum(x * x, axis=-1, keepdims=True)), np.float32(eps))
+
+
+def inverse_depth(x: np.ndarray, scale: float, shift: float) -> np.ndarray:
+    """1 / max(scale x + shift, 1e-8): from a network's inverse depth to metres.   x: any shape   [isl-org: invert]"""
+    return 1 / np.maximum(x * np.float32(scale) + np.float32(shift), np.float32(1e-8))
 
 
 def standardize(x: np.ndarray, axes: tuple[int, ...], eps: float) -> np.ndarray:

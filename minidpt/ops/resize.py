@@ -57,6 +57,26 @@ def bicubic_matrix(n_out: int, n_in: int, align_corners: bool) -> np.ndarray:
     return matrix
 
 
+def antialiased_cubic_matrix(n_out: int, n_in: int) -> np.ndarray:
+    """Weights of a cubic kernel (a = -0.5) that widens when the axis shrinks; cut off at the border, they sum to 1.
+
+    -> (n_out, n_in) float64   [torch: interpolate(mode="bicubic", antialias=True)], [Pillow: BICUBIC]
+    """
+    a, ratio = -0.5, n_in / n_out
+    widening = max(ratio, 1.0)
+    matrix = np.zeros((n_out, n_in))
+    for i in range(n_out):
+        centre = ratio * (i + 0.5)
+        low = max(int(centre - 2 * widening + 0.5), 0)
+        taps = np.arange(low, min(int(centre + 2 * widening + 0.5), n_in))
+        d = np.abs((taps - centre + 0.5) / widening)
+        near = ((a + 2) * d - (a + 3)) * d * d + 1
+        far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+        weights = np.where(d < 1, near, np.where(d < 2, far, 0.0))
+        matrix[i, taps] = weights / weights.sum()
+    return matrix
+
+
 def _target_size(x: np.ndarray, size: tuple[int, int] | None, scale: float | None) -> tuple[int, int]:
     if x.ndim != 4:
         raise ValueError(f"resize expects (N, H, W, C), got shape {x.shape}")
@@ -91,13 +111,17 @@ def resize_bilinear(
     return _apply(x, rows, bilinear_matrix(width, x.shape[2], align_corners))
 
 
-def resize_bicubic(x: np.ndarray, size: tuple[int, int], *, align_corners: bool = False) -> np.ndarray:
+def resize_bicubic(
+    x: np.ndarray, size: tuple[int, int], *, align_corners: bool = False, antialias: bool = False
+) -> np.ndarray:
     """Cubic convolution over the 4 x 4 nearest pixels; may overshoot the input's range.   [torch: mode="bicubic"]
 
-    x: (N, H, W, C) -> (N, *size, C)
+    x: (N, H, W, C) -> (N, *size, C)   antialias: over more pixels where the map shrinks, outer edges aligned
     """
     height, width = _target_size(x, size, None)
     if (height, width) == x.shape[1:3]:
         return x
+    if antialias:
+        return _apply(x, antialiased_cubic_matrix(height, x.shape[1]), antialiased_cubic_matrix(width, x.shape[2]))
     rows = bicubic_matrix(height, x.shape[1], align_corners)
     return _apply(x, rows, bicubic_matrix(width, x.shape[2], align_corners))

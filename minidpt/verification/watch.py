@@ -1,0 +1,112 @@
+"""Where each of minidpt's named stages is found in transformers' modules.
+
+Nothing here imports torch: modules and tensors are handed in, and only walked.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Watched = tuple[str, Any, Callable[[Any], Any]]  # minidpt's name, the module, what to take from its output
+
+
+def itself(out: Any) -> Any:
+    """The output as it is, or its first part."""
+    return out[0] if isinstance(out, tuple) else out
+
+
+def last_channels(x: Any) -> Any:
+    """(N, C, H, W) -> (N, H, W, C); anything else as it is."""
+    return x.permute(0, 2, 3, 1) if x.ndim == 4 else x
+
+
+def watched(model: Any) -> Iterator[Watched]:
+    """Every stage of a transformers DPT or Depth Anything model, or of one of their encoders, as the data flow."""
+    encoder = getattr(model, "backbone", None)
+    if encoder is not None:
+        yield from ENCODERS[encoder.config.model_type](encoder)
+    else:
+        whole = getattr(model, "dpt", model)
+        yield from ENCODERS[whole.config.model_type](whole)
+    if hasattr(model, "neck"):
+        yield from neck(model)
+        yield from head(model)
+
+
+# ---------------------------------------------------------------- decoder
+
+
+def neck(model: Any) -> Iterator[Watched]:
+    stage = model.neck.reassemble_stage
+    for i, layer in enumerate(stage.layers if stage is not None else ()):
+        if i not in getattr(stage, "neck_ignore_stages", ()):
+            if getattr(model.config, "readout_type", None) == "project":
+                yield f"readout.{i}", stage.readout_projects[i], itself
+            yield f"reassembled.{i}", layer, last_channels
+    for i, layer in enumerate(model.neck.convs):
+        yield f"neck.{i}", layer, last_channels
+    for i, layer in enumerate(model.neck.fusion_stage.layers):
+        yield f"fused.{i}", layer, last_channels
+
+
+def head(model: Any) -> Iterator[Watched]:
+    if hasattr(model.head, "conv1"):  # Depth Anything; its enlarging is a function, not a module
+        yield "head.0", model.head.conv1, last_channels
+        yield "head.2", model.head.activation1, last_channels
+        yield "head.3", model.head.activation2, last_channels
+        yield "predicted_depth", model.head, itself
+        return
+    layers = model.head.head
+    if hasattr(layers[1], "running_mean"):  # segmentation: convolution, norm, relu, dropout, classifier, enlarging
+        for name, module in (("head.0", layers[2]), ("head.1", layers[4]), ("logits", layers[5])):
+            yield name, module, last_channels
+        return
+    if model.head.projection is not None:
+        yield "head.projection", model.head.projection, lambda out: last_channels(out).relu()
+    for name, module in (("head.0", layers[0]), ("head.1", layers[1]), ("head.2", layers[3]), ("head.3", layers[5])):
+        yield name, module, last_channels
+    yield "predicted_depth", model.head, itself
+
+
+# ---------------------------------------------------------------- encoders
+
+
+def dpt_encoder(encoder: Any) -> Iterator[Watched]:
+    """The plain ViT and the hybrid."""
+    yield "embeddings", encoder.embeddings, lambda out: out.last_hidden_states
+    if encoder.config.is_hybrid:
+        yield from bit_encoder(encoder.embeddings.backbone)
+    for i, layer in enumerate(encoder.encoder.layer):
+        yield f"blocks.{i}", layer, itself
+        yield f"blocks.{i}.norm1", layer.layernorm_before, itself
+        yield f"blocks.{i}.attention", layer.attention, itself
+        yield f"blocks.{i}.attention.weights", layer.attention.attention, lambda out: out[1]
+        for part in ("query", "key", "value"):
+            yield f"blocks.{i}.attention.{part}", getattr(layer.attention.attention, part), itself
+        yield f"blocks.{i}.mlp", layer.output.dense, itself
+
+
+def bit_encoder(encoder: Any) -> Iterator[Watched]:
+    yield "bit.stem", encoder.bit.embedder, last_channels
+    for i, stage in enumerate(encoder.bit.encoder.stages):
+        yield f"bit.stages.{i}", stage, last_channels
+
+
+def dinov2_encoder(encoder: Any) -> Iterator[Watched]:
+    """With and without registers."""
+    yield "embeddings", encoder.embeddings, itself
+    for i, layer in enumerate(encoder.encoder.layer):
+        yield f"blocks.{i}", layer, itself
+        yield f"blocks.{i}.norm1", layer.norm1, itself
+        yield f"blocks.{i}.attention", layer.attention, itself
+        yield f"blocks.{i}.attention.weights", layer.attention, lambda out: out[1]
+        for part, name in (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj")):
+            yield f"blocks.{i}.attention.{part}", getattr(layer.attention, name), itself
+        yield f"blocks.{i}.mlp", layer.mlp, itself
+
+
+ENCODERS: dict[str, Callable[[Any], Iterator[Watched]]] = {
+    "dpt": dpt_encoder,
+    "bit": bit_encoder,
+    "dinov2": dinov2_encoder,
+    "dinov2_with_registers": dinov2_encoder,
+}
