@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from . import auto_backbone as auto_backbone  # so that MODELS knows encoders alone, too
 from . import checkpoints, heads, ops, params, reassemble
 from . import fusion as fusion_stage
 from .backbones import Encoded, backbone_of

@@ -14,7 +14,7 @@ from . import checkpoints, ops, params
 from .backbones import Encoded, EncoderConfig, backbone_of
 from .checkpoints import transformers_names
 from .checkpoints.config_files import PretrainedConfig
-from .config import DepthAnythingConfig, read_config
+from .config import DPTConfig, read_config
 from .errors import CheckpointError, ConfigError
 from .ops import Backend
 from .ops.layout import whole_patches
@@ -208,8 +208,8 @@ def model_class(config: Any, names: Any = ()) -> type[PreTrainedModel]:
     for architecture in said if isinstance(said, list) else ():
         if architecture in MODELS:
             return MODELS[architecture]
-    if isinstance(config, DepthAnythingConfig):
-        return MODELS["DepthAnythingForDepthEstimation"]
+    if type(config) is not DPTConfig:  # one class for each other kind of config
+        return next(model for model in MODELS.values() if model.config_class is type(config))
     names = set(names)
     if "head.head.1.running_mean" in names:
         return MODELS["DPTForSemanticSegmentation"]

@@ -33,11 +33,11 @@ RANKS = {
     "config": 12,
     "reassemble": 13, "fusion": 13, "heads": 13,
     "pretrained": 14,
-    "model": 15, "auto_backbone": 15,
-    "processing": 16, "render": 16,
-    "verification": 17,
-    "saving": 17, "inspection": 17, "pipelines": 17,
-    "conversion": 18,
+    "auto_backbone": 15, "model": 16,
+    "processing": 17, "render": 17,
+    "verification": 18,
+    "saving": 18, "inspection": 18, "pipelines": 18,
+    "conversion": 19,
     "cli": 20,
 }  # fmt: skip
 PACKAGES = ("checkpoints", "verification", "cli")

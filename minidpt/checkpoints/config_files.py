@@ -20,7 +20,7 @@ class PretrainedConfig(Config):
         """The config of a published model (known without a download), of a folder or of a Hub id, with `changes`."""
         cls.refuse_slips(changes)
         row = None if Path(name).exists() else preset(str(name))
-        values = dict(row["config"]) if row else read_json(config_file(name, revision))
+        values = {"model_type": "dpt", **row["config"]} if row else read_json(config_file(name, revision))
         if not isinstance(values, Mapping):
             return cls.from_dict(values)  # which says what is wrong
         stale = {key for pair in TIED if pair & changes.keys() for key in pair}
