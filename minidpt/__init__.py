@@ -20,6 +20,7 @@ _HOMES = {
         "DPTForDepthEstimation",
         "DPTForSemanticSegmentation",
         "DPTModel",
+        "AutoModelForDepthEstimation",
         "DepthAnythingForDepthEstimation",
     ),
     "pipelines": ("pipeline",),

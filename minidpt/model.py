@@ -4,9 +4,11 @@ DPTModel                           encoder only: tokens and pooled class token
 DPTForDepthEstimation              picture -> depth
 DPTForSemanticSegmentation         picture -> class scores
 DepthAnythingForDepthEstimation    picture -> depth, relative or in metres
+AutoModelForDepthEstimation        whichever of the two a checkpoint holds
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,9 @@ from . import fusion as fusion_stage
 from .backbones import Encoded, backbone_of
 from .checkpoints.transformers_names import DEPTH_ANYTHING_HEAD_NAMES, DPT_HEAD_NAMES, NECK_NAMES, under
 from .config import DecoderConfig, DepthAnythingConfig, DPTConfig
+from .errors import CheckpointError, ConfigError
 from .losses import cross_entropy
+from .ops import Backend
 from .outputs import DepthOutput, EncoderOutput, SegmentationOutput
 from .params import Named, Tensor
 from .pretrained import MODELS, Opened, PreTrainedModel, model_class, open_checkpoint
@@ -25,6 +29,7 @@ from .recording import note
 
 __all__ = [
     "MODELS",
+    "AutoModelForDepthEstimation",
     "DPTForDepthEstimation",
     "DPTForSemanticSegmentation",
     "DPTModel",
@@ -225,3 +230,36 @@ class DepthAnythingForDepthEstimation(DensePrediction):
 
         depth, asked = self._run(forward, output_hidden_states, output_attentions)
         return DepthOutput(predicted_depth=depth, kind=config.kind, **asked)
+
+
+class AutoModelForDepthEstimation:
+    """The depth model that a checkpoint or a config asks for; not to be instantiated.   [transformers: same name]"""
+
+    def __init__(self) -> None:
+        raise TypeError("AutoModelForDepthEstimation is made by from_pretrained(name) or from_config(config)")
+
+    @staticmethod
+    def from_config(config: DecoderConfig, **options: Any) -> PreTrainedModel:
+        """Random weights.   options: seed, backend, precision"""
+        for model in DEPTH_MODELS:
+            if type(config) is model.config_class:
+                return model(config, **options)
+        raise ConfigError(f"a depth model has a DPTConfig or a DepthAnythingConfig, not {type(config).__name__}")
+
+    @staticmethod
+    def from_pretrained(
+        name: str | Path,
+        *,
+        config: DecoderConfig | None = None,
+        revision: str | None = None,
+        backend: str | Backend = "auto",
+        precision: str = "highest",
+    ) -> PreTrainedModel:
+        """As `from_pretrained` of the class that the checkpoint holds. CheckpointError if that is no depth model."""
+        opened = open_checkpoint(name, config=config, revision=revision)
+        if opened.model not in DEPTH_MODELS:
+            raise CheckpointError(f"{name}: holds a {opened.model.architecture}, which estimates no depth")
+        return opened.model.from_opened(opened, backend, precision)
+
+
+DEPTH_MODELS = (DPTForDepthEstimation, DepthAnythingForDepthEstimation)

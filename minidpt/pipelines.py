@@ -67,7 +67,7 @@ def pipeline(
     backend and precision. Raises ValueError for an unknown task or a missing model; CheckpointError, ConfigError,
     HubError from loading.
     """
-    from . import DPTForDepthEstimation, DPTForSemanticSegmentation, DPTImageProcessor
+    from . import AutoModelForDepthEstimation, DPTForSemanticSegmentation, DPTImageProcessor
 
     if task not in TASKS:
         raise ValueError(f"expected task to be one of {', '.join(TASKS)}, got {task!r}")
@@ -79,7 +79,7 @@ def pipeline(
         if image_processor is None:
             raise ValueError("expected image_processor beside a model object, e.g. image_processor=DPTImageProcessor()")
         return Pipeline(task, model, image_processor)
-    loader = DPTForDepthEstimation if task == "depth-estimation" else DPTForSemanticSegmentation
+    loader = AutoModelForDepthEstimation if task == "depth-estimation" else DPTForSemanticSegmentation
     loaded = loader.from_pretrained(model, backend=backend, precision=precision)
     return Pipeline(task, loaded, image_processor or DPTImageProcessor.from_pretrained(model))
 

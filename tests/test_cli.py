@@ -68,7 +68,7 @@ class Processor:
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A fresh current folder with three pictures, and the stand-ins in place."""
-    for name in ("DPTForDepthEstimation", "DPTForSemanticSegmentation"):
+    for name in ("AutoModelForDepthEstimation", "DPTForSemanticSegmentation"):
         monkeypatch.setattr(minidpt, name, StandIn, raising=False)
     monkeypatch.setattr(minidpt, "DPTImageProcessor", Processor, raising=False)
     monkeypatch.chdir(tmp_path)

@@ -1,13 +1,18 @@
 """DINOv2, with and without registers: under DPT and Depth Anything, and alone, every stage against transformers."""
 
+import numpy as np
 import pytest
 from checks import assert_close
 from tiny import pixels
 
 from minidpt import (
     AutoBackbone,
+    AutoModelForDepthEstimation,
+    CheckpointError,
     DepthAnythingForDepthEstimation,
     DPTForDepthEstimation,
+    DPTImageProcessor,
+    pipeline,
     record,
 )
 
@@ -108,3 +113,22 @@ def test_the_backbone_alone_agrees(settings, size, tmp_path):
         for i, (mine, reference) in enumerate(zip(out[name], expected[name], strict=True)):
             # both in float32: a few roundings of values up to about 10, through four blocks
             assert_close(mine, reference, atol=1e-4, rtol=1e-4, name=f"{name}[{i}]")
+
+
+def test_the_pipeline_and_auto_class_take_whichever_depth_model_there_is(tmp_path):
+    x = pixels(1, 3, 42, 56)
+    theirs = lively_reference("DepthAnythingForDepthEstimation", DEPTH_ANYTHING, x)
+    theirs.save_pretrained(tmp_path)
+    DPTImageProcessor(size=42, ensure_multiple_of=14).save_pretrained(tmp_path)
+    model = AutoModelForDepthEstimation.from_pretrained(tmp_path)
+    assert isinstance(model, DepthAnythingForDepthEstimation)
+    with torch.no_grad():
+        expected = theirs(torch.from_numpy(x)).predicted_depth
+    assert_close(model(x).predicted_depth, expected, atol=1e-3, rtol=1e-4, name="depth")  # two float32 passes
+    result = pipeline("depth-estimation", tmp_path)(np.zeros((30, 40, 3), np.uint8))
+    assert result["predicted_depth"].shape == (30, 40)
+    with pytest.raises(CheckpointError, match="holds a DepthAnythingForDepthEstimation, not a DPTForDepthEstimation"):
+        DPTForDepthEstimation.from_pretrained(tmp_path)
+    AutoBackbone.from_config(model.encoder).save_pretrained(tmp_path / "encoder")
+    with pytest.raises(CheckpointError, match="holds a Dinov2Backbone, which estimates no depth"):
+        AutoModelForDepthEstimation.from_pretrained(tmp_path / "encoder")

@@ -120,8 +120,8 @@ def test_bad_picture_is_an_image_error(processor, tmp_path):
 @pytest.mark.parametrize(
     ("task", "loader", "name"),
     [
-        ("depth-estimation", "DPTForDepthEstimation", None),
-        ("depth-estimation", "DPTForDepthEstimation", "some/folder"),
+        ("depth-estimation", "AutoModelForDepthEstimation", None),
+        ("depth-estimation", "AutoModelForDepthEstimation", "some/folder"),
         ("image-segmentation", "DPTForSemanticSegmentation", "some/folder"),
     ],
 )

@@ -53,13 +53,13 @@ def run(args: argparse.Namespace) -> int:
 
 def estimator(args: argparse.Namespace, formats: list[str], colormap: str) -> Callable[[str, str], dict[str, Any]]:
     """`work(picture, stem)` for `for_each`. The model is loaded once, after the first picture could be read."""
-    from .. import DPTForDepthEstimation, load_image
+    from .. import AutoModelForDepthEstimation, load_image
     from ..pipelines import estimate_depth
     from ..saving import describe_depth, save_depth
 
     @cache
     def load() -> tuple[Any, Any]:
-        model, processor = load_model(args, DPTForDepthEstimation)
+        model, processor = load_model(args, AutoModelForDepthEstimation)
         if args.model == EMBEDDED:
             note(ABOUT_EMBEDDED)
         return model, processor
