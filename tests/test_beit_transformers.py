@@ -2,7 +2,7 @@
 
 import pytest
 from checks import assert_close
-from tiny import pixels
+from tiny import BEIT, pixels
 
 from minidpt import AutoBackbone, BeitConfig, DPTForDepthEstimation, record
 
@@ -12,18 +12,6 @@ transformers = pytest.importorskip(
 torch = pytest.importorskip("torch", reason="torch is the reference; it comes with the parity extra")
 from transformers_stages import assert_stages_agree, config_of, lively, lively_reference  # noqa: E402
 
-BEIT = {
-    "model_type": "beit",
-    "hidden_size": 32,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "intermediate_size": 48,
-    "image_size": 32,
-    "patch_size": 8,
-    "use_relative_position_bias": True,
-    "out_indices": [1, 2, 3, 4],
-    "reshape_hidden_states": False,
-}
 NECK = {"neck_hidden_sizes": [8, 12, 16, 20], "fusion_hidden_size": 24}
 NO_BIAS = {"use_relative_position_bias": False}
 SHARED = {"use_shared_relative_position_bias": True}
@@ -35,7 +23,7 @@ ENCODERS = {
     "absolute positions": {**NO_BIAS, **ABSOLUTE},
     "positions and biases": {**ABSOLUTE, **SHARED},
     "no positions": NO_BIAS,
-    "no factors": {"layer_scale_init_value": 0},
+    "no factors": {"layer_scale_init_value": 0.0},
     "tensors that nothing reads": {"use_mask_token": True, "use_mean_pooling": False, **SHARED},
     "relu and eps": {"hidden_act": "relu", "layer_norm_eps": 1e-3},
     "four channels, two heads": {"num_channels": 4, "num_attention_heads": 2},
@@ -96,6 +84,7 @@ ALONE = {
     "stem as map": {"reshape_hidden_states": True, "out_indices": [0, 3]},
     "everything": {**ABSOLUTE, **SHARED, "use_mask_token": True, "use_mean_pooling": False},
     "no bias": NO_BIAS,
+    "no factors": {"layer_scale_init_value": 0.0},
     "last stage by default": {"out_indices": None},
 }
 

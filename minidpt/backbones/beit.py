@@ -41,7 +41,7 @@ class BeitConfig(TokensConfig, BackboneConfig):
     use_absolute_position_embeddings: bool = setting(False, boolean)
     use_relative_position_bias: bool = setting(False, boolean)
     use_shared_relative_position_bias: bool = setting(False, boolean)
-    layer_scale_init_value: float = setting(0.1, number(-1e6, 1e6))
+    layer_scale_init_value: float = setting(0.1, lambda v: float(number(-1e6, 1e6)(v)))  # transformers refuses a 0
     drop_path_rate: float = setting(0.1, number(0, 1))
     use_mean_pooling: bool = setting(True, boolean)
     pool_scales: tuple[int, ...] = setting((1, 2, 3, 6), sequence(integer(1, MAX_SIDE)))
