@@ -5,9 +5,11 @@ A new backbone is a new file and a new row here.
 
 from typing import Any
 
-from . import bit, dinov2, hybrid, vit
+from . import beit, bit, deit, dinov2, hybrid, vit
 from .base import Backbone, BackboneConfig, Encoded, EncoderConfig, row
+from .beit import BeitConfig
 from .bit import BitConfig
+from .deit import DeiTConfig
 from .dinov2 import Dinov2Config, Dinov2WithRegistersConfig
 from .vit import ViTConfig
 
@@ -16,7 +18,9 @@ __all__ = [
     "BACKBONE_CONFIGS",
     "Backbone",
     "BackboneConfig",
+    "BeitConfig",
     "BitConfig",
+    "DeiTConfig",
     "Dinov2Config",
     "Dinov2WithRegistersConfig",
     "Encoded",
@@ -31,6 +35,8 @@ BACKBONES: dict[type[BackboneConfig], Backbone] = {
     Dinov2Config: row(dinov2),
     Dinov2WithRegistersConfig: row(dinov2),
     BitConfig: row(bit),
+    BeitConfig: row(beit),
+    DeiTConfig: row(deit),
 }
 
 BACKBONE_CONFIGS: dict[str, type[BackboneConfig]] = {config.model_type: config for config in BACKBONES}

@@ -20,10 +20,8 @@ from .base import Array, Encoded, EncoderConfig, run_blocks
 
 
 @dataclasses.dataclass(frozen=True, init=False, kw_only=True)
-class ViTConfig(EncoderConfig):
-    """The fields of a plain ViT, as they stand in DPTConfig.   [transformers: DPTConfig]"""
-
-    model_type: ClassVar[str] = "vit"
+class TokensConfig(EncoderConfig):
+    """The fields of an encoder that cuts a picture into patch tokens and refines them in one row of blocks."""
 
     hidden_size: int = setting(768, integer(1, MAX_WIDTH))
     num_hidden_layers: int = nullable(12, integer(1, MAX_BLOCKS))
@@ -37,7 +35,6 @@ class ViTConfig(EncoderConfig):
     image_size: int = nullable(384, square(integer(1, MAX_SIDE)))
     patch_size: int = nullable(16, square(integer(1, 256)))
     num_channels: int = nullable(3, integer(1, 64))
-    qkv_bias: bool = nullable(True, boolean)
 
     def check(self):
         if self.hidden_size % self.num_attention_heads:
@@ -57,6 +54,15 @@ class ViTConfig(EncoderConfig):
     @property
     def size_multiple(self) -> int:
         return self.patch_size
+
+
+@dataclasses.dataclass(frozen=True, init=False, kw_only=True)
+class ViTConfig(TokensConfig):
+    """The fields of a plain ViT, as they stand in DPTConfig.   [transformers: DPTConfig]"""
+
+    model_type: ClassVar[str] = "vit"
+
+    qkv_bias: bool = nullable(True, boolean)
 
 
 def encode(pixels: Array, p: dict, sized: dict, config: ViTConfig) -> Encoded:
@@ -143,7 +149,7 @@ def token_tensors(config: ViTConfig, name: str) -> list[Tensor]:
     width, tokens = config.hidden_size, (config.image_size // config.patch_size) ** 2
     table = [
         Tensor(f"{name}.cls_token", (1, 1, width), "embedding"),
-        Tensor(f"{name}.position_embeddings", (1, 1 + tokens, width), "embedding"),
+        Tensor(f"{name}.position_embeddings", (1, config.prefix_tokens + tokens, width), "embedding"),
     ]
     for i in range(config.num_hidden_layers):
         table += block_tensors(f"{name}.blocks.{i}", width, config.intermediate_size, qkv_bias=config.qkv_bias)
@@ -176,7 +182,8 @@ def block_tensors(
 def sized(named: Named, config: ViTConfig, size: tuple[int, int]) -> dict[str, np.ndarray]:
     """What the forward pass needs for pictures of `size` = (H, W) pixels: the resized position embeddings."""
     grid = (size[0] // config.patch_size, size[1] // config.patch_size)
-    return {"position_embeddings": resize_positions(named["backbone.position_embeddings"], grid)}
+    positions = named["backbone.position_embeddings"]
+    return {"position_embeddings": resize_positions(positions, grid, prefix=config.prefix_tokens)}
 
 
 def bilinear(x: np.ndarray, size: tuple[int, int]) -> np.ndarray:
