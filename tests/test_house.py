@@ -35,9 +35,8 @@ RANKS = {
     "pretrained": 14,
     "model": 15, "auto_backbone": 15,
     "processing": 16, "render": 16,
-    "verification": 17,
     "saving": 17, "inspection": 17, "pipelines": 17,
-    "conversion": 18,
+    "verification": 18, "conversion": 18,
     "cli": 20,
 }  # fmt: skip
 PACKAGES = ("checkpoints", "verification", "cli")
