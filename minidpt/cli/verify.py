@@ -54,23 +54,25 @@ def run(args: argparse.Namespace) -> int:
 def against_transformers(args: argparse.Namespace, chosen: dict) -> int:
     from ..verification.counterpart import require
     from ..verification.reference import reference
-    from ..verification.subject import hold, subject
+    from ..verification.subject import hold, load, subject
 
-    require("torch", TRANSFORMERS)
-    tested = subject(args.model, image=args.image, size=args.size, **chosen)
+    require()
+    loaded = load(args.model, **chosen)
+    tested = subject(args.model, loaded, image=args.image, size=args.size, revision=args.revision)
     tape = tested.tape()
     return tell(args, hold(tested, tape, reference(tested.opened, tested.model, tested.pixel_values, tape)))
 
 
 def against_file(args: argparse.Namespace, chosen: dict) -> int:
     from ..verification.recorded import read, refuse_other_weights
-    from ..verification.subject import hold, subject
+    from ..verification.subject import hold, load, subject
 
     if args.image or args.size:
         raise UsageError("--against FILE: the file holds its input; --image and --size do not go with it")
     recorded = read(args.against)
-    tested = subject(args.model, pixel_values=recorded.reference.pixel_values, **chosen)
-    refuse_other_weights(args.model, tested.model, recorded)
+    loaded = load(args.model, **chosen)
+    refuse_other_weights(args.model, loaded[1], recorded)
+    tested = subject(args.model, loaded, pixel_values=recorded.reference.pixel_values, revision=args.revision)
     return tell(args, hold(tested, tested.tape(), recorded.reference))
 
 
@@ -91,10 +93,11 @@ def record(args: argparse.Namespace, chosen: dict) -> int:
     from ..verification.counterpart import require
     from ..verification.recorded import save, thinned, weights_digest
     from ..verification.reference import reference
-    from ..verification.subject import subject
+    from ..verification.subject import load, subject
 
-    require("torch", TRANSFORMERS)
-    tested = subject(args.model, image=args.image, size=args.size, **chosen)
+    require()
+    loaded = load(args.model, **chosen)
+    tested = subject(args.model, loaded, image=args.image, size=args.size, revision=args.revision)
     tape = tested.tape()
     found = thinned(reference(tested.opened, tested.model, tested.pixel_values, tape), args.thin)
     size = save(

@@ -155,12 +155,13 @@ class Report:
     def verdict(self) -> str:
         """One line: passed and how near, or failed and where first."""
         count, worst = len(self.rows), self.worst
+        what = "1 stage" if count == 1 else f"{count} stages"
         if self.passed:
-            return f"passed: {count} stages within the bound; nearest to it: {worst.stage}, {worst.share:.2f} of it"
+            return f"passed: {what} within the bound; nearest to it: {worst.stage}, {worst.share:.2f} of it"
         failed = [row for row in self.rows if not row.passed]
         first = failed[0]
-        what = first.problem or f"error {first.error:.3g} at {first.where}, bound {first.bound:.3g}"
-        return f"FAILED: {len(failed)} of {count} stages; the first in the data flow is {first.stage}: {what}"
+        why = first.problem or f"error {first.error:.3g} at {first.where}, bound {first.bound:.3g}"
+        return f"FAILED: {len(failed)} of {what}; the first in the data flow is {first.stage}: {why}"
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values; what is not finite is null."""

@@ -32,10 +32,10 @@ def library(name: str) -> Any:
         ) from None
 
 
-def require(*names: str) -> None:
-    """HubError unless these libraries are installed: worth knowing before the work."""
-    for name in names:
-        library(name)
+def require() -> None:
+    """HubError unless the extra is installed: worth knowing before the work."""
+    library("torch")
+    library("transformers")
 
 
 def counterpart(opened: Opened, model: PreTrainedModel, tape: Mapping[str, Array], notes: list[str]) -> Any:

@@ -7,9 +7,9 @@ A row of PRESETS holds them under "published":
     values     the numbers, nested lists  atol     what the converters' own tolerance was
 """
 
+import http.client
 import os
 import re
-import urllib.error
 import urllib.request
 from typing import Any
 
@@ -110,7 +110,7 @@ def download(address: str) -> bytes:
     try:
         with urllib.request.urlopen(address, timeout=TIMEOUT) as answer:
             content = answer.read(MAX_PICTURE_BYTES + 1)
-    except (OSError, urllib.error.URLError, ValueError, EOFError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise HubError(f"{address}: cannot be fetched ({one_line(error)}); {advice}") from None
     if len(content) > MAX_PICTURE_BYTES:
         raise HubError(f"{address}: larger than {MAX_PICTURE_BYTES} bytes; {advice}")

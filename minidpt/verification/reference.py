@@ -41,12 +41,13 @@ def reference(opened: Opened, model: PreTrainedModel, pixels: Array, tape: Mappi
 
 def allow_any_grid(model: Any, pixels: Array) -> Any:
     """transformers takes the token grid for square and the hybrid's picture for image_size; tell it the real ones."""
-    if getattr(model, "backbone", None) is not None or model.config.model_type != "dpt":
+    own = getattr(model, "dpt", None if hasattr(model, "neck") else model)
+    if own is None or own.config.model_type != "dpt":
         return None
     height, width = pixels.shape[-2:]
     patch = model.config.patch_size
     if model.config.is_hybrid:
-        getattr(model, "dpt", model).embeddings.image_size = (height, width)
+        own.embeddings.image_size = (height, width)
     if hasattr(model, "neck"):
         grid = height // patch, width // patch
         return model.neck.reassemble_stage.register_forward_pre_hook(lambda _, args: (args[0], *grid))

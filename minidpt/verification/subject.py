@@ -90,16 +90,15 @@ def random_pixels(model: PreTrainedModel, size: tuple[int, int]) -> tuple[np.nda
 
 def subject(
     name: str,
+    loaded: tuple[Opened, PreTrainedModel],
     *,
     image: str | None = None,
     size: tuple[int, int] | None = None,
     pixel_values: np.ndarray | None = None,
     revision: str | None = None,
-    backend: str = "auto",
-    precision: str = "highest",
 ) -> Subject:
-    """Load a model and make its input: a picture (default: the embedded one), random pixels or given ones."""
-    opened, model = load(name, revision=revision, backend=backend, precision=precision)
+    """What `load` gave and its input: a picture (default: the embedded one), random pixels or given ones."""
+    opened, model = loaded
     if pixel_values is not None:
         pixels, origin = pixel_values, "recorded"
     elif size is not None:
