@@ -18,8 +18,13 @@ class ConfigError(MiniDPTError):
 
 
 class HubError(MiniDPTError):
-    """A model that had to come from the Hugging Face Hub and could not."""
+    """What had to come from outside and could not: a model from the Hub, a picture, an optional package."""
 
 
 class ResourceError(MiniDPTError):
     """Not enough disk or memory for what was asked."""
+
+
+def one_line(error: BaseException) -> str:
+    """What another library's error says, as one line of at most 200 characters."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Comparison of arrays that says, when it fails, how far off, where, and between which two values."""
+"""Comparisons that say, when they fail, how far off, where, and between which two values."""
 
 import numpy as np
 
@@ -24,3 +24,14 @@ def assert_close(actual, expected, *, atol=0.0, rtol=0.0, name=""):
         f"{name}: max error {error.max():.3e}; worst at {where}: {actual[where]!r}, expected {expected[where]!r}, "
         f"allowed {allowed[where]:.3e}; {np.count_nonzero(excess > 0)} of {error.size} values off"
     )
+
+
+def assert_passed(rows):
+    """Every row of a comparison within its bound; the message names the first ones that are not."""
+    bad = [row for row in rows if not row.passed]
+    lines = [
+        f"{row.stage}: {row.problem or f'error {row.error:.3g} at {row.where}'}, bound {row.bound:.3g}, "
+        f"largest {row.largest:.3g}"
+        for row in bad[:10]
+    ]
+    assert not bad, f"{len(bad)} of {len(rows)} stages beyond the bound:\n" + "\n".join(lines)

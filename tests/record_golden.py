@@ -2,56 +2,40 @@
 
     python tests/record_golden.py          (needs the parity extra; writes tests/golden/*.safetensors)
 
-Each file holds the weights and the pixel values of a tiny lively model; for every stage the thinned float64 result,
-and two numbers: the error of transformers' own float32 pass and the largest value. mini.safetensors holds the stages of
-dpt-mini on the example picture, and no weights. The metadata tell versions, seed, config and command.
+Each file is a reference as `minidpt verify --save` writes it (minidpt/verification/recorded.py), thinned. Those of the
+tiny lively models hold their weights too, config and seed; that of dpt-mini holds no pixel values, as its input is the
+embedded picture through its own processor.
 """
 
-import copy
 import json
-import platform
 from pathlib import Path
 
 import numpy as np
 import torch
 import transformers
 from PIL import Image
-from safetensors.numpy import save_file
-from tiny import GOLDEN, pixels
-from transformers_stages import lively_reference, stages
+from tiny import GOLDEN, golden_model, pixels
+from transformers_stages import lively_reference
+
+from minidpt import DPTForDepthEstimation
+from minidpt.verification.comparison import Expected, Reference
+from minidpt.verification.recorded import save, thinned, weights_digest
+from minidpt.verification.reference import expected
 
 FOLDER = Path(__file__).parent / "golden"
 ASSETS = Path(__file__).parent.parent / "minidpt" / "assets"
 SEED = 3
 THIN, THIN_MINI = 13, 97  # every 13th number of a tiny model's stages is kept, every 97th of dpt-mini's
-
-
-def metadata(**more):
-    versions = {"torch": torch.__version__, "transformers": transformers.__version__, "numpy": np.__version__}
-    return {
-        "command": "python tests/record_golden.py",
-        "seed": str(SEED),
-        "versions": json.dumps({**versions, "python": platform.python_version()}),
-        **more,
-    }
-
-
-def references(model, x, thin):
-    """For every stage the thinned float64 result, and the float32 pass's error with the largest value."""
-    single, exact = stages(model, x), stages(copy.deepcopy(model).double(), x)
-    arrays = {}
-    for name, value in exact.items():
-        arrays[f"stage:{name}"] = value.ravel()[::thin].astype(np.float32)
-        arrays[f"error:{name}"] = np.float32([np.abs(single[name] - value).max(), np.abs(value).max()])
-    return arrays
+SOURCE = f"transformers {transformers.__version__} in float64"
 
 
 def record_tiny(name, task, config, size):
     x = pixels(2, 3, *size, seed=SEED)
     model = lively_reference(task, config, x, SEED)
-    arrays = {"pixel_values": x}
-    arrays |= {f"weight:{key}": value.numpy() for key, value in model.state_dict().items() if value.ndim}
-    write(name, arrays | references(model, x, THIN), task=task, config=json.dumps(config), thin=str(THIN))
+    weights = {key: value.numpy() for key, value in model.state_dict().items() if value.ndim}
+    reference = thinned(Reference(expected(model, x), x, SOURCE), THIN)
+    digest = weights_digest(golden_model(task, config, weights))
+    write(name, reference, digest, weights=weights, task=task, config=json.dumps(config))
 
 
 def record_mini():
@@ -61,16 +45,27 @@ def record_mini():
     ).eval()
     processor = transformers.DPTImageProcessorPil.from_pretrained(folder)
     x = processor(Image.open(ASSETS / "example.jpg"), return_tensors="np")["pixel_values"]
-    arrays = {"pixel_values": x.ravel()[::THIN_MINI]} | references(model, x, THIN_MINI)
-    write("mini", arrays, model="dpt-mini", picture="example.jpg", thin=str(THIN_MINI))
+    stages = expected(model, x)
+    picture = x.transpose(0, 2, 3, 1)
+    stages = {"pixel_values": Expected(picture.ravel(), picture.shape, 0.0, float(np.abs(x).max()))} | stages
+    digest = weights_digest(DPTForDepthEstimation.from_pretrained("dpt-mini"))
+    write("mini", thinned(Reference(stages, None, SOURCE), THIN_MINI), digest, model="dpt-mini")
 
 
-def write(name, arrays, **more):
+def write(name, reference, digest, *, model="", weights=None, **more):
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{name}.safetensors"
-    save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, path, metadata(**more))
-    path.chmod(0o644)
-    print(f"{path.name}: {len(arrays)} arrays, {path.stat().st_size / 1e3:.0f} kB")
+    libraries = json.dumps({"torch": torch.__version__, "transformers": transformers.__version__})
+    size = save(
+        path,
+        reference,
+        model=model or name,
+        digest=digest,
+        command="python tests/record_golden.py",
+        weights=weights,
+        more={**more, "seed": str(SEED), "libraries": libraries},
+    )
+    print(f"{path.name}: {len(reference.stages)} stages, {size / 1e3:.0f} kB")
 
 
 if __name__ == "__main__":

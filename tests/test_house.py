@@ -35,9 +35,8 @@ RANKS = {
     "pretrained": 14,
     "auto_backbone": 15, "model": 16,
     "processing": 17, "render": 17,
-    "verification": 18,
     "saving": 18, "inspection": 18, "pipelines": 18,
-    "conversion": 19,
+    "verification": 19, "conversion": 19,
     "cli": 20,
 }  # fmt: skip
 PACKAGES = ("checkpoints", "verification", "cli")
@@ -113,6 +112,18 @@ def test_heavy_libraries_are_imported_where_they_belong(path):
             assert path.stem.endswith("_cuda"), f"{where} imports numba.cuda"
         if library == "training":
             assert folder != "minidpt", f"{where} imports training"
+
+
+def test_torch_enters_the_package_through_one_file():
+    """Imports by a name in quotes: the comparison with transformers, and nothing else, asks for it."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = getattr(getattr(node, "func", None), "attr", getattr(getattr(node, "func", None), "id", ""))
+            if isinstance(node, ast.Call) and name in ("import_module", "__import__", "library"):
+                words = [c.value for c in ast.walk(node) if isinstance(c, ast.Constant)]
+                if any(re.match(r"(torch|transformers|safetensors\.torch)\b", str(word)) for word in words):
+                    assert path.parent == PACKAGE / "verification", f"{path.name}:{node.lineno}"
+                    assert name == "library" or path.name == "counterpart.py", f"{path.name}:{node.lineno}"
 
 
 def test_only_the_command_line_prints():

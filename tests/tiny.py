@@ -2,6 +2,8 @@
 
 import numpy as np
 
+import minidpt
+
 PLAIN = {
     "hidden_size": 32,
     "num_hidden_layers": 4,
@@ -108,3 +110,10 @@ GOLDEN = {  # name -> task, config, picture size: what tests/record_golden.py re
         (40, 24),
     ),
 }
+
+
+def golden_model(task, config, weights):
+    """minidpt's model around transformers' weights.   weights: by their names on disk"""
+    kind, config = getattr(minidpt, task), minidpt.DPTConfig(**config)
+    disk_name = kind.disk_name(config)
+    return kind.from_weights(config, {t.name: weights[disk_name(t.name)] for t in kind.tensors(config)})

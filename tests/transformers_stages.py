@@ -1,13 +1,11 @@
 """transformers as the reference: lively random models, and every stage of their forward pass under minidpt's names."""
 
-import numpy as np
 import torch
 import transformers
+from checks import assert_passed
 
-from minidpt.verification.watch import watched
-
-ROUNDING = 2e-6  # transformers' own float32 error is counted as at least this share of the largest value
-ALLOWED = 3  # times transformers' own float32 error (design: bound for every stage)
+from minidpt.verification import comparison
+from minidpt.verification.reference import allow_any_grid, expected
 
 
 def config_of(settings):
@@ -62,56 +60,13 @@ def unclipped(model, pixels):
     return model
 
 
-def allow_any_grid(model, pixels):
-    """transformers takes the token grid for square and the hybrid's picture for image_size; tell it the real ones."""
-    if getattr(model, "backbone", None) is not None or model.config.model_type != "dpt":
-        return None
-    size = tuple(pixels.shape[-2:])
-    grid = [n // model.config.patch_size for n in size]
-    if model.config.is_hybrid:
-        model.dpt.embeddings.image_size = size
-    if hasattr(model, "neck"):
-        return model.neck.reassemble_stage.register_forward_pre_hook(lambda _, args: (args[0], *grid))
-    return None
-
-
-def stages(model, pixels):
-    """Run the model; every stage by minidpt's name, channels last, as NumPy arrays of the model's precision."""
-    found, handles = {}, []
-    for name, module, take in watched(model):
-
-        def hook(_, __, out, name=name, take=take):
-            found[name] = take(out).detach().numpy().copy()
-
-        handles.append(module.register_forward_hook(hook))
-    handles.append(allow_any_grid(model, pixels))
-    with torch.no_grad():
-        model(pixel_values=torch.from_numpy(pixels).to(next(model.parameters()).dtype))
-    for handle in handles:
-        if handle is not None:
-            handle.remove()
-    return found
-
-
 def compare(model, pixels, tape):
-    """Our stages against transformers' in float64.   -> rows (name, our error, its own error, bound, largest)"""
-    single = stages(model, pixels)
-    exact = stages(model.double(), pixels)  # in place: a full-size copy would cost gigabytes
-    model.float()  # exact: every number was a float32
-    rows = []
-    for name, reference in exact.items():
-        largest = np.abs(reference).max()
-        own = np.abs(single[name] - reference).max()
-        assert tape[name].shape == reference.shape, f"{name}: shape {tape[name].shape}, expected {reference.shape}"
-        ours = np.abs(tape[name] - reference).max()
-        rows.append((name, ours, own, ALLOWED * max(own, ROUNDING * largest), largest))
-    return rows
+    """Our stages against transformers' in float64: minidpt.verification's rows."""
+    return comparison.compare(tape, expected(model, pixels))
 
 
 def assert_stages_agree(model, pixels, tape):
     """Every stage within the bound; the message names the first that is not, as the data flow. Returns the rows."""
     rows = compare(model, pixels, tape)
-    bad = [row for row in rows if not row[1] <= row[3]]
-    lines = [f"{name}: error {ours:.3g}, bound {bound:.3g}, largest {top:.3g}" for name, ours, _, bound, top in bad]
-    assert not bad, "stages beyond the bound:\n" + "\n".join(lines[:10])
+    assert_passed(rows)
     return rows

@@ -105,6 +105,14 @@ def index(path: Path) -> dict[str, Entry]:
     }
 
 
+def metadata(path: Path) -> dict[str, str]:
+    """The texts in the header of a file that `index` found sound."""
+    from safetensors import safe_open
+
+    with _errors(path), safe_open(path, framework="numpy") as file:
+        return dict(file.metadata() or {})
+
+
 @contextmanager
 def _errors(path: Path) -> Iterator[None]:
     try:
@@ -113,8 +121,11 @@ def _errors(path: Path) -> Iterator[None]:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
-def write(path: Path, tensors: Mapping[str, np.ndarray], dtype: str) -> None:
-    """Write float32 arrays as `dtype` ("float32" | "float16" | "bfloat16"), to a temporary file first."""
+def write(path: Path, tensors: Mapping[str, np.ndarray], dtype: str, about: Mapping[str, str] | None = None) -> None:
+    """Write float32 arrays as `dtype` ("float32" | "float16" | "bfloat16"), to a temporary file first.
+
+    about: the header's metadata; by default what transformers looks for
+    """
     from safetensors import TensorSpec, serialize_file
 
     if dtype not in SAVED_DTYPES:
@@ -128,7 +139,7 @@ def write(path: Path, tensors: Mapping[str, np.ndarray], dtype: str) -> None:
     def serialize(unfinished: Path) -> None:
         unfinished.touch()
         mode = unfinished.stat().st_mode
-        serialize_file(specs, unfinished, {"format": "pt"})
+        serialize_file(specs, unfinished, dict(about or {"format": "pt"}))
         unfinished.chmod(mode)  # the library makes a file that its owner alone may read
 
     publish(path, serialize)

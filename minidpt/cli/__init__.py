@@ -20,6 +20,7 @@ VERBS = {
     "depth": "pictures -> depth maps",
     "segment": "pictures -> maps of class labels",
     "inspect": "what a model is made of: stages, shapes, parameters",
+    "verify": "a model against transformers or a recorded reference, stage by stage",
     "convert": "a checkpoint -> a folder that minidpt and transformers load, in another type",
 }
 

@@ -4,6 +4,7 @@ Nothing here imports torch: modules and tensors are handed in, and only walked.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 Watched = tuple[str, Any, Callable[[Any], Any]]  # minidpt's name, the module, what to take from its output
@@ -20,16 +21,30 @@ def last_channels(x: Any) -> Any:
 
 
 def watched(model: Any) -> Iterator[Watched]:
-    """Every stage of a transformers DPT or Depth Anything model, or of one of their encoders, as the data flow."""
-    encoder = getattr(model, "backbone", None)
+    """Every stage of a transformers DPT or Depth Anything model, or of one of their encoders, as the data flow.
+
+    Of an encoder without a row in ENCODERS only the taps are watched; a decoder may also stand alone.
+    """
+    decoder = hasattr(model, "neck")
+    encoder = getattr(model, "backbone", None) or getattr(model, "dpt", None if decoder else model)
     if encoder is not None:
-        yield from ENCODERS[encoder.config.model_type](encoder)
-    else:
-        whole = getattr(model, "dpt", model)
-        yield from ENCODERS[whole.config.model_type](whole)
-    if hasattr(model, "neck"):
+        if encoder.config.model_type in ENCODERS:
+            yield from ENCODERS[encoder.config.model_type](encoder)
+        yield from taps(encoder)
+    if decoder:
         yield from neck(model)
-        yield from head(model)
+        if model.head is not None:
+            yield from head(model)
+
+
+def taps(encoder: Any) -> Iterator[Watched]:
+    """What a backbone hands out; DPT's own encoder hands out blocks, which are watched already."""
+    for i in range(len(getattr(encoder, "out_features", ()))):
+        yield f"taps.{i}", encoder, partial(tap, i)
+
+
+def tap(i: int, out: Any) -> Any:
+    return last_channels(out.feature_maps[i])
 
 
 # ---------------------------------------------------------------- decoder

@@ -1,0 +1,162 @@
+"""`minidpt verify ID`: a published model against its published values, with a Hub and a web site on this machine."""
+
+import http.server
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from checks import assert_close
+from PIL import Image
+from test_hub import environment, serving
+from tiny import PLAIN, lively
+
+import minidpt
+from minidpt import ConfigError, DPTConfig, DPTForDepthEstimation, DPTImageProcessor, HubError, cli
+from minidpt.presets import ALIASES, PRESETS
+from minidpt.verification import published
+
+ROOT = Path(__file__).parent.parent
+THROUGH_THE_HUB = """
+import json, sys
+from minidpt import cli
+from minidpt.presets import PRESETS
+PRESETS["owner/tiny"] = json.loads(sys.argv[1])
+sys.exit(cli.main(["verify", "owner/tiny"]))
+"""
+
+
+def verify(capsys, *words):
+    """(exit code, stdout, stderr)"""
+    code = cli.main(["verify", *words])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.fixture
+def known(tmp_path, monkeypatch):
+    """A preset "owner/tiny" whose published values are right; its files lie in the folder `served`."""
+    monkeypatch.chdir(tmp_path)
+    lively(DPTForDepthEstimation(DPTConfig(**PLAIN))).save_pretrained("served")
+    processor = DPTImageProcessor(size={"height": 16, "width": 24})
+    processor.save_pretrained("served")
+    picture = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    Image.fromarray(picture).save("cats.png")
+    answer = DPTForDepthEstimation.from_pretrained("served")(processor(picture)["pixel_values"])
+    row = {
+        "architecture": "DPTForDepthEstimation",
+        "config": PLAIN,
+        "processor": {"size": {"height": 16, "width": 24}},
+        "parameters": 1,
+        "licence": "",
+        "published": {
+            "picture": "http://127.0.0.1:9/cats.png",
+            "input": [16, 24],
+            "where": "predicted_depth[0, :3, 1:4]",
+            "values": np.round(answer.predicted_depth[0, :3, 1:4].astype(float), 4).tolist(),
+            "atol": 1e-4,
+        },
+    }
+    monkeypatch.setitem(PRESETS, "owner/tiny", row)
+    monkeypatch.setitem(ALIASES, "tiny", "owner/tiny")
+    monkeypatch.setattr(minidpt.checkpoints.hub, "fetch", lambda _, filename, **__: tmp_path / "served" / filename)
+    for name in published.OFFLINE:
+        monkeypatch.delenv(name, raising=False)
+    return row["published"]
+
+
+def test_published_values_pass_and_a_wrong_one_fails(known, capsys):
+    code, out, _ = verify(capsys, "owner/tiny", "--image", "cats.png")
+    assert code == 0
+    assert "owner/tiny against the published values" in out
+    assert "Pillow's resizing" in out
+    known["values"][2][0] += 0.01
+    code, out, _ = verify(capsys, "owner/tiny", "--image", "cats.png", "--json")
+    said = json.loads(out)
+    assert code == 1
+    assert not said["passed"]
+    assert said["stages"][0]["where"] == [2, 0]
+    assert_close(said["stages"][0]["error"], 0.01, atol=1e-4)
+
+
+class Pictures(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        content = self.server.pictures.get(self.path)
+        self.send_response(200 if content is not None else 404)
+        self.send_header("Content-Length", str(len(content or b"")))
+        self.end_headers()
+        self.wfile.write(content or b"")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def site():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pictures) as server:
+        server.pictures = {}
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_the_published_picture_is_fetched(known, site, tmp_path, capsys, monkeypatch):
+    site.pictures = {"/cats.png": (tmp_path / "cats.png").read_bytes(), "/large.png": b"x" * 2_001}
+    address = f"http://127.0.0.1:{site.server_address[1]}"
+    known["picture"] = f"{address}/cats.png"
+    assert verify(capsys, "owner/tiny")[0] == 0
+    monkeypatch.setattr(published, "MAX_PICTURE_BYTES", 2_000)
+    for name, words in (("large.png", "larger than 2000 bytes"), ("absent.png", "404")):
+        with pytest.raises(HubError, match=words):
+            published.download(f"{address}/{name}")
+
+
+@pytest.mark.parametrize(
+    ("address", "offline", "words"),
+    [
+        ("http://127.0.0.1:9/cats.png", "", "cannot be fetched"),
+        ("http://127.0.0.1:9/cats.png", "1", "forbids the network"),
+        ("file:///etc/hostname", "", "not an http address"),
+        ("http://[broken", "", "cannot be fetched"),
+    ],
+)
+def test_a_picture_that_cannot_be_had_is_one_line(known, capsys, monkeypatch, address, offline, words):
+    known["picture"] = address
+    monkeypatch.setenv("HF_HUB_OFFLINE", offline)
+    code, out, err = verify(capsys, "owner/tiny")
+    assert (code, out) == (5, "")
+    assert words in err
+    assert "--image FILE" in err
+    assert err.count("\n") == 1
+
+
+def test_another_picture_or_an_unfit_row_is_named(known):
+    known["input"] = [32, 24]
+    with pytest.raises(ConfigError, match="becomes 16 x 24 pixels, the published one became 32 x 24"):
+        published.verify_published("owner/tiny", image="cats.png")
+    known |= {"input": [16, 24], "where": "predicted_depth[0, :2, :3]"}
+    with pytest.raises(ConfigError, match=r"has shape \(2, 3\), the published values \(3, 3\)"):
+        published.verify_published("owner/tiny", image="cats.png")
+    known["where"] = "__class__[0]"
+    with pytest.raises(ConfigError, match="is no slice"):
+        published.verify_published("owner/tiny", image="cats.png")
+    known |= {"where": "predicted_depth[0, :3, 1:4]", "processor": {"do_normalize": False}}
+    assert not published.verify_published("owner/tiny", image="cats.png").passed
+    with pytest.raises(ConfigError, match="no published values are known"):
+        published.verify_published("dpt-mini")
+
+
+def test_model_and_picture_come_through_the_network(known, tmp_path):
+    pytest.importorskip("huggingface_hub", reason="Hub ids need the hub extra")
+    (tmp_path / "cats.png").rename(tmp_path / "served" / "cats.png")
+    with serving(tmp_path / "served") as server:
+        known["picture"] = f"http://127.0.0.1:{server.server_address[1]}/owner/tiny/resolve/main/cats.png"
+        command = [sys.executable, "-c", THROUGH_THE_HUB, json.dumps(PRESETS["owner/tiny"])]
+        settings = environment(server, tmp_path)
+        run = subprocess.run(command, capture_output=True, text=True, env=settings, timeout=120, cwd=ROOT)
+        assert (run.returncode, run.stderr) == (0, "")
+        assert "passed: 1 stage" in run.stdout
+        assert {path.rsplit("/", 1)[1] for path in server.downloads} == {"config.json", "model.safetensors", "cats.png"}
