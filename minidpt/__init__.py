@@ -11,8 +11,15 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "auto_backbone": ("AutoBackbone", "BitBackbone", "Dinov2Backbone", "Dinov2WithRegistersBackbone"),
-    "backbones": ("BitConfig", "Dinov2Config", "Dinov2WithRegistersConfig"),
+    "auto_backbone": (
+        "AutoBackbone",
+        "BitBackbone",
+        "Dinov2Backbone",
+        "Dinov2WithRegistersBackbone",
+        "SwinBackbone",
+        "Swinv2Backbone",
+    ),
+    "backbones": ("BitConfig", "Dinov2Config", "Dinov2WithRegistersConfig", "SwinConfig", "Swinv2Config"),
     "config": ("DPTConfig", "DepthAnythingConfig"),
     "errors": ("CheckpointError", "ConfigError", "HubError", "ImageError", "MiniDPTError", "ResourceError"),
     "images": ("load_image",),
