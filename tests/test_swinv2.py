@@ -32,6 +32,7 @@ ALONE = {
     "made for larger pictures": {**SWINV2, "image_size": 128, "window_size": 8},
     "made for smaller pictures": {**SWINV2, "image_size": 32},
     "made for sizes of no whole map": {**SWINV2, "image_size": 53},
+    "cosines of one and minus one": {**SWINV2, "embed_dim": 4, "depths": [2], "num_heads": [4], "out_indices": [1]},
     "sharp": {**SWINV2, "embed_dim": 48, "depths": [2], "num_heads": [2], "out_indices": [1]},
     "three stages": {**SWINV2, "depths": [1, 2, 2], "out_indices": [1, 3]},
     "stem tapped": {**SWINV2, "out_indices": [0, 2, 3]},
@@ -52,8 +53,9 @@ def quiet():
 def reference(settings):
     """transformers' backbone with lively weights and logit scales about as sharp as at the start of a training.
 
-    Only one stage alone, with wide heads, gets scales beyond the largest that counts, ln 100 = 4.6. Over many blocks, or
-    where a short vector is brought to length one, a factor of 100 makes rounding a matter of luck, transformers' too.
+    Only one stage alone gets scales beyond the largest that counts, ln 100 = 4.6. Over many blocks, or where a short
+    vector is brought to length one, a factor of 100 makes rounding a matter of luck, transformers' too: its heads are
+    wide, or have one channel, which is plus or minus one at full length.
     """
     theirs = lively(transformers.AutoBackbone.from_config(config_of(settings)))
     with torch.no_grad():
