@@ -11,8 +11,15 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "auto_backbone": ("AutoBackbone", "BitBackbone", "Dinov2Backbone", "Dinov2WithRegistersBackbone"),
-    "backbones": ("BitConfig", "Dinov2Config", "Dinov2WithRegistersConfig"),
+    "auto_backbone": (
+        "AutoBackbone",
+        "BitBackbone",
+        "Dinov2Backbone",
+        "Dinov2WithRegistersBackbone",
+        "LevitBackbone",
+        "NextViTBackbone",
+    ),
+    "backbones": ("BitConfig", "Dinov2Config", "Dinov2WithRegistersConfig", "LevitConfig", "NextViTConfig"),
     "config": ("DPTConfig", "DepthAnythingConfig"),
     "errors": ("CheckpointError", "ConfigError", "HubError", "ImageError", "MiniDPTError", "ResourceError"),
     "images": ("load_image",),
