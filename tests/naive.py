@@ -114,9 +114,7 @@ def windows(x, kernel, stride, padding):
         )
 
 
-def conv2d(
-    x, weight, bias=None, *, stride=1, padding=0, groups=1, pre_activation=None, activation=None, residual=None
-):
+def conv2d(x, weight, bias=None, *, stride=1, padding=0, groups=1, pre_activation=None, activation=None, residual=None):
     seen = dict(windows(activate(x, pre_activation), weight.shape[2:], stride, padding))
     result = np.empty((*(m + 1 for m in max(seen)), len(weight)))
     inner = weight.shape[1]
