@@ -143,7 +143,7 @@ def test_the_large_size_is_midas_own():
 def test_a_picture_too_small_for_one_key_is_refused():
     model = AutoBackbone.from_config(NextViTConfig(**TINY))
     assert model(pixels(1, 3, 32, 32)).feature_maps[3].shape == (1, 256, 1, 1)
-    with pytest.raises(ValueError, match=r"larger pictures than 16 x 28 .*stage 2 averages 16 tokens and has 8"):
+    with pytest.raises(ConfigError, match=r"larger pictures than 16 x 28 .*stage 2 averages 16 tokens and has 8"):
         model(pixels(1, 3, 16, 28))
     with pytest.raises(ValueError, match="multiples of 4"):
         model(pixels(1, 3, 34, 32))
