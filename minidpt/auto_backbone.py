@@ -17,8 +17,11 @@ from .params import Named, Tensor
 from .presets import preset
 from .pretrained import PreTrainedModel
 
-OTHER_HEADS = r"(classifier|cls_classifier|distillation_classifier|pooler|head|lm_head|decode_head|auxiliary_head)\..*"
 FINAL_NORM = r"layernorm\.(weight|bias)"  # of a whole Swin, which its taps do not pass
+OTHER_HEADS = (
+    r"(classifier|cls_classifier|classifier_distill|distillation_classifier|pooler|head|proj_head|lm_head|decode_head"
+    r"|auxiliary_head)\..*"
+)
 
 
 class BackboneModel(PreTrainedModel):
@@ -46,7 +49,8 @@ class BackboneModel(PreTrainedModel):
     def _load(cls, found: dict[str, checkpoints.Entry], config: BackboneConfig, source: str) -> Named:
         """From a backbone's own file, a whole model's (`dinov2.` before every name) or a DPT's (`backbone.`)."""
         for prefix in (f"{config.model_type.replace('_with_registers', '')}.", f"{config.model_type}.", "backbone."):
-            if any(name.startswith(f"{prefix}embeddings.") for name in found):
+            first = tuple(f"{prefix}{part}." for part in ("embeddings", "patch_embeddings", "stem"))
+            if any(name.startswith(first) for name in found):
                 found = {name.removeprefix(prefix): e for name, e in found.items() if name.startswith(prefix)}
         table = cls.tensors(config)
         return checkpoints.load(found, table, cls.disk_name(config), source, also_ignored=cls.not_its_own)
@@ -132,6 +136,20 @@ class Swinv2Backbone(BackboneModel):
     architecture = "Swinv2Backbone"
     config_class = backbones.Swinv2Config
     not_its_own = rf"{OTHER_HEADS}|{FINAL_NORM}"
+
+
+class LevitBackbone(BackboneModel):
+    """LeViT, tapped inside its stages; its files are those of transformers' LevitModel, which has no taps."""
+
+    architecture = "LevitBackbone"
+    config_class = backbones.LevitConfig
+
+
+class NextViTBackbone(BackboneModel):
+    """Next-ViT, which transformers does not have; its files hold ByteDance's names."""
+
+    architecture = "NextViTBackbone"
+    config_class = backbones.NextViTConfig
 
 
 MODEL_OF: dict[type, type[BackboneModel]] = {model.config_class: model for model in BackboneModel.__subclasses__()}

@@ -5,12 +5,14 @@ A new backbone is a new file and a new row here.
 
 from typing import Any
 
-from . import beit, bit, deit, dinov2, hybrid, swin, swinv2, vit
+from . import beit, bit, deit, dinov2, hybrid, levit, nextvit, swin, swinv2, vit
 from .base import Backbone, BackboneConfig, Encoded, EncoderConfig, row
 from .beit import BeitConfig
 from .bit import BitConfig
 from .deit import DeiTConfig
 from .dinov2 import Dinov2Config, Dinov2WithRegistersConfig
+from .levit import LevitConfig
+from .nextvit import NextViTConfig
 from .swin import SwinConfig
 from .swinv2 import Swinv2Config
 from .vit import ViTConfig
@@ -27,6 +29,8 @@ __all__ = [
     "Dinov2WithRegistersConfig",
     "Encoded",
     "EncoderConfig",
+    "LevitConfig",
+    "NextViTConfig",
     "SwinConfig",
     "Swinv2Config",
     "ViTConfig",
@@ -43,6 +47,8 @@ BACKBONES: dict[type[BackboneConfig], Backbone] = {
     DeiTConfig: row(deit),
     SwinConfig: row(swin),
     Swinv2Config: row(swinv2),
+    LevitConfig: row(levit),
+    NextViTConfig: row(nextvit),
 }
 
 BACKBONE_CONFIGS: dict[str, type[BackboneConfig]] = {config.model_type: config for config in BACKBONES}
