@@ -97,25 +97,30 @@ def pads(padding):
     return ((padding, padding), (padding, padding)) if isinstance(padding, int) else padding
 
 
-def windows(x, kernel, stride, padding):
-    """Yields (n, i, j) of each output pixel with the (R, S, C) window that it sees."""
+def receptive_fields(x, kernel, stride, padding, dilation=1):
+    """Yields (n, i, j) of each output pixel with the (R, S, C) pixels that it sees."""
     (top, bottom), (left, right) = pads(padding)
-    height = (x.shape[1] + top + bottom - kernel[0]) // stride + 1
-    width = (x.shape[2] + left + right - kernel[1]) // stride + 1
+    height = (x.shape[1] + top + bottom - (kernel[0] - 1) * dilation - 1) // stride + 1
+    width = (x.shape[2] + left + right - (kernel[1] - 1) * dilation - 1) // stride + 1
     for n, i, j in np.ndindex(len(x), height, width):
         yield (
             (n, i, j),
             np.array(
                 [
-                    [pixel(x, n, i * stride + r - top, j * stride + s - left) for s in range(kernel[1])]
+                    [
+                        pixel(x, n, i * stride + r * dilation - top, j * stride + s * dilation - left)
+                        for s in range(kernel[1])
+                    ]
                     for r in range(kernel[0])
                 ]
             ),
         )
 
 
-def conv2d(x, weight, bias=None, *, stride=1, padding=0, pre_activation=None, activation=None, residual=None):
-    seen = dict(windows(activate(x, pre_activation), weight.shape[2:], stride, padding))
+def conv2d(
+    x, weight, bias=None, *, stride=1, padding=0, dilation=1, pre_activation=None, activation=None, residual=None
+):
+    seen = dict(receptive_fields(activate(x, pre_activation), weight.shape[2:], stride, padding, dilation))
     result = np.empty((*(m + 1 for m in max(seen)), len(weight)))
     for where, window in seen.items():
         for o in range(len(weight)):
@@ -126,7 +131,7 @@ def conv2d(x, weight, bias=None, *, stride=1, padding=0, pre_activation=None, ac
 
 
 def max_pool2d(x, kernel_size, *, stride, padding=0):
-    seen = dict(windows(x, (kernel_size, kernel_size), stride, padding))
+    seen = dict(receptive_fields(x, (kernel_size, kernel_size), stride, padding))
     result = np.empty((*(m + 1 for m in max(seen)), x.shape[3]))
     for where, window in seen.items():
         result[where] = window.max(axis=(0, 1))

@@ -80,26 +80,29 @@ def test_attention_survives_huge_scores():
 
 
 CONVOLUTIONS = [
-    # H, W, C, O, R, S, stride, padding
-    (5, 7, 3, 4, 3, 3, 1, 1),
-    (5, 7, 3, 4, 3, 3, 2, 1),
-    (6, 5, 2, 3, 3, 3, 2, 1),
-    (4, 6, 3, 2, 1, 1, 2, 0),
-    (9, 8, 3, 2, 7, 7, 2, ((2, 3), (3, 2))),
-    (3, 3, 2, 2, 3, 3, 1, 0),
-    (5, 4, 2, 3, 2, 3, 3, ((1, 0), (0, 2))),
+    # H, W, C, O, R, S, stride, padding, dilation
+    (5, 7, 3, 4, 3, 3, 1, 1, 1),
+    (5, 7, 3, 4, 3, 3, 2, 1, 1),
+    (6, 5, 2, 3, 3, 3, 2, 1, 1),
+    (4, 6, 3, 2, 1, 1, 2, 0, 1),
+    (9, 8, 3, 2, 7, 7, 2, ((2, 3), (3, 2)), 1),
+    (3, 3, 2, 2, 3, 3, 1, 0, 1),
+    (5, 4, 2, 3, 2, 3, 3, ((1, 0), (0, 2)), 1),
+    (5, 7, 3, 4, 3, 3, 1, 2, 2),
+    (6, 9, 2, 3, 3, 3, 2, 2, 2),
+    (3, 8, 2, 3, 2, 3, 1, ((3, 1), (0, 4)), 4),
 ]
 
 
 @pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
 def test_conv2d_equals_loops(case):
-    h, w, c, o, r, s, stride, padding = case
+    h, w, c, o, r, s, stride, padding, dilation = case
     x, weight, bias = arrays((2, h, w, c), (o, c, r, s), (o,))
-    size = conv.output_size((h, w), (r, s), stride, padding)
-    (residual,) = arrays((2, *size, o), seed=1)
-    check(conv.conv2d, x, weight, stride=stride, padding=padding)
+    where = {"stride": stride, "padding": padding, "dilation": dilation}
+    (residual,) = arrays((2, *conv.output_size((h, w), (r, s), **where), o), seed=1)
+    check(conv.conv2d, x, weight, **where)
     fused = {"pre_activation": "relu", "activation": "gelu", "residual": residual}
-    check(conv.conv2d, x, weight, bias, stride=stride, padding=padding, **fused)
+    check(conv.conv2d, x, weight, bias, **where, **fused)
 
 
 @pytest.mark.parametrize("factor", [2, 4, 3])
@@ -168,6 +171,7 @@ WRONG = [
     (attention.attend, [(1, 1, 2, 3), (1, 1, 5, 3), (1, 1, 4, 3)], {}),
     (conv.conv2d, [(1, 5, 5, 3), (2, 4, 3, 3)], {}),
     (conv.conv2d, [(1, 2, 2, 3), (2, 3, 3, 3)], {}),
+    (conv.conv2d, [(1, 4, 4, 3), (2, 3, 3, 3)], {"dilation": 2}),
     (conv.conv_transpose2d, [(1, 2, 2, 3), (4, 3, 2, 2), (3,)], {}),
     (layout.patches, [(1, 5, 4, 3)], {"patch_size": 2}),
     (layout.tokens_to_map, [(1, 5, 4)], {"grid": (2, 3)}),

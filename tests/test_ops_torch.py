@@ -61,11 +61,15 @@ def test_attention_equals_torch():
     assert_close(ours, F.scaled_dot_product_attention(query, key, value), **ROUNDING, name="attend")
 
 
-@pytest.mark.parametrize(("kernel", "stride", "padding"), [(3, 1, 1), (3, 2, 1), (1, 2, 0), (5, 3, 2)])
-def test_conv2d_equals_torch(kernel, stride, padding):
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "dilation"),
+    [(3, 1, 1, 1), (3, 2, 1, 1), (1, 2, 0, 1), (5, 3, 2, 1), (3, 1, 2, 2), (3, 2, 3, 3)],
+)
+def test_conv2d_equals_torch(kernel, stride, padding, dilation):
     x, weight, bias = tensors((2, 9, 7, 4), (6, 4, kernel, kernel), (6,))
-    ours = conv.conv2d(x.numpy(), weight.numpy(), bias.numpy(), stride=stride, padding=padding, activation="relu")
-    theirs = F.relu(F.conv2d(first(x), weight, bias, stride, padding))
+    where = {"stride": stride, "padding": padding, "dilation": dilation}
+    ours = conv.conv2d(x.numpy(), weight.numpy(), bias.numpy(), **where, activation="relu")
+    theirs = F.relu(F.conv2d(first(x), weight, bias, **where))
     assert_close(ours, last(theirs), **ROUNDING, name="conv2d")
 
 
