@@ -19,7 +19,8 @@ from .recording import record
 DEFAULT_SIDE = 384  # of the picture, for encoders whose config names none
 
 STAGES = (
-    "bit.*",
+    "bit.stem",
+    "bit.stages.[0-9]",
     "embeddings",
     "readout.*",
     "reassembled.*",

@@ -89,6 +89,8 @@ def bit_encoder(encoder: Any) -> Iterator[Watched]:
     yield "bit.stem", encoder.bit.embedder, last_channels
     for i, stage in enumerate(encoder.bit.encoder.stages):
         yield f"bit.stages.{i}", stage, last_channels
+        for j, layer in enumerate(stage.layers):
+            yield f"bit.stages.{i}.layers.{j}", layer, last_channels
 
 
 def dinov2_encoder(encoder: Any) -> Iterator[Watched]:
