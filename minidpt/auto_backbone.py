@@ -93,8 +93,15 @@ class BitBackbone(BackboneModel):
     config_class = backbones.BitConfig
 
 
+class VitDetBackbone(BackboneModel):
+    """ViTDet's plain ViT.   [transformers: VitDetBackbone]"""
+
+    architecture = "VitDetBackbone"
+    config_class = backbones.VitDetConfig
+
+
 MODEL_OF: dict[type, type[BackboneModel]] = {
-    model.config_class: model for model in (Dinov2Backbone, Dinov2WithRegistersBackbone, BitBackbone)
+    model.config_class: model for model in (Dinov2Backbone, Dinov2WithRegistersBackbone, BitBackbone, VitDetBackbone)
 }
 
 

@@ -5,11 +5,12 @@ A new backbone is a new file and a new row here.
 
 from typing import Any
 
-from . import bit, dinov2, hybrid, vit
+from . import bit, dinov2, hybrid, vit, vitdet
 from .base import Backbone, BackboneConfig, Encoded, EncoderConfig, row
 from .bit import BitConfig
 from .dinov2 import Dinov2Config, Dinov2WithRegistersConfig
 from .vit import ViTConfig
+from .vitdet import VitDetConfig
 
 __all__ = [
     "BACKBONES",
@@ -22,6 +23,7 @@ __all__ = [
     "Encoded",
     "EncoderConfig",
     "ViTConfig",
+    "VitDetConfig",
     "backbone_of",
 ]
 
@@ -31,6 +33,7 @@ BACKBONES: dict[type[BackboneConfig], Backbone] = {
     Dinov2Config: row(dinov2),
     Dinov2WithRegistersConfig: row(dinov2),
     BitConfig: row(bit),
+    VitDetConfig: row(vitdet),
 }
 
 BACKBONE_CONFIGS: dict[str, type[BackboneConfig]] = {config.model_type: config for config in BACKBONES}
