@@ -90,6 +90,28 @@ def test_the_backbone_alone_agrees(changes, size, tmp_path):
             assert_close(mine, reference, atol=1e-3, rtol=1e-4, name=f"{name}[{i}]")
 
 
+@pytest.mark.parametrize("architecture", ["BitModel", "BitForImageClassification"])
+@pytest.mark.parametrize("changes", [{}, POST], ids=["preactivation", "bottleneck"])
+def test_files_of_whole_models_hold_the_backbone(architecture, changes, tmp_path):
+    x = pixels(1, 3, 64, 48)
+    lively(getattr(transformers, architecture)(config_of({**PLAIN_BIT, **changes}))).save_pretrained(tmp_path)
+    with record() as tape:
+        AutoBackbone.from_pretrained(tmp_path)(x)
+    assert_stages_agree(transformers.BitBackbone.from_pretrained(tmp_path).eval(), x, tape)
+
+
+@pytest.mark.parametrize("changes", [{}, {**POST, **SAME}], ids=["preactivation", "bottleneck"])
+def test_what_we_save_loads_in_transformers(changes, tmp_path):
+    x = pixels(1, 3, 61, 83)
+    ours = our_lively(AutoBackbone.from_config(BitConfig.from_dict({**PLAIN_BIT, **changes})))
+    ours.save_pretrained(tmp_path)
+    theirs, report = transformers.BitBackbone.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(report.values())
+    with record() as tape:
+        ours(x)
+    assert_stages_agree(theirs.eval(), x, tape)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (7, 5)], ids=str)
 def test_a_tiny_picture_is_still_a_picture(size, tmp_path):
     x = pixels(1, 3, *size)

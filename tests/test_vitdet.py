@@ -97,6 +97,19 @@ def test_the_backbone_alone_agrees(changes, size, tmp_path):
             assert_close(mine, reference, atol=1e-4, rtol=1e-4, name=f"{name}[{i}]")
 
 
+def test_a_models_file_holds_the_backbone_and_ours_loads_in_transformers(tmp_path):
+    settings, x = {**VITDET, **WHOLE}, pixels(1, 3, 40, 72)
+    lively(transformers.VitDetModel(config_of(settings))).save_pretrained(tmp_path / "theirs")
+    ours = AutoBackbone.from_pretrained(tmp_path / "theirs")
+    ours.save_pretrained(tmp_path / "ours")
+    options = {"attn_implementation": "eager", "output_loading_info": True}
+    theirs, report = transformers.VitDetBackbone.from_pretrained(tmp_path / "ours", **options)
+    assert not any(report.values())
+    with record() as tape:
+        ours(x)
+    assert_stages_agree(theirs.eval(), x, tape)
+
+
 ON_VITDET = {
     "backbone_config": {**VITDET, **WHOLE},
     "neck_hidden_sizes": [8, 12, 16, 20],
