@@ -22,6 +22,7 @@ _HOMES = {
         "NextViTBackbone",
         "SwinBackbone",
         "Swinv2Backbone",
+        "VitDetBackbone",
     ),
     "backbones": (
         "BeitConfig",
@@ -33,6 +34,7 @@ _HOMES = {
         "NextViTConfig",
         "SwinConfig",
         "Swinv2Config",
+        "VitDetConfig",
     ),
     "config": ("DPTConfig", "DepthAnythingConfig"),
     "errors": ("CheckpointError", "ConfigError", "HubError", "ImageError", "MiniDPTError", "ResourceError"),

@@ -114,6 +114,20 @@ class BitBackbone(BackboneModel):
     architecture = "BitBackbone"
     config_class = backbones.BitConfig
 
+    @classmethod
+    def _load(cls, found: dict[str, checkpoints.Entry], config: BackboneConfig, source: str) -> Named:
+        """As any backbone's, and from a BitModel's file, which lacks the `bit.` before every name."""
+        if any(name.startswith("embedder.") for name in found):
+            found = {f"bit.{name}": entry for name, entry in found.items()}
+        return super()._load(found, config, source)
+
+
+class VitDetBackbone(BackboneModel):
+    """ViTDet's plain ViT.   [transformers: VitDetBackbone]"""
+
+    architecture = "VitDetBackbone"
+    config_class = backbones.VitDetConfig
+
 
 class SwinBackbone(BackboneModel):
     """Swin.   [transformers: SwinBackbone]"""

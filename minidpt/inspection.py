@@ -19,7 +19,8 @@ from .recording import record
 DEFAULT_SIDE = 384  # of the picture, for encoders whose config names none
 
 STAGES = (
-    "bit.*",
+    "bit.stem",
+    "bit.stages.[0-9]",
     "embeddings",
     "readout.*",
     "reassembled.*",
@@ -93,7 +94,7 @@ def describe(name: str | Path, size: tuple[int, int] | None = None, revision: st
     model, config, weights = find(name, revision)
     encoder: Any = getattr(config, "encoder", config)
     side = getattr(encoder, "image_size", DEFAULT_SIDE)
-    height, width = size or (side, side)
+    height, width = size or (side if isinstance(side, tuple) else (side, side))
     if not whole_patches(height, width, encoder.size_multiple):
         raise ConfigError(f"--size {height}x{width}: both sides must be multiples of {encoder.size_multiple}")
     table = model.tensors(config)

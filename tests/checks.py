@@ -1,5 +1,6 @@
-"""Comparisons that say, when they fail, how far off, where, and between which two values."""
+"""Comparisons that say, when they fail, how far off, where, between which two values: of arrays, of ops with loops."""
 
+import naive
 import numpy as np
 
 
@@ -35,3 +36,29 @@ def assert_passed(rows):
         for row in bad[:10]
     ]
     assert not bad, f"{len(bad)} of {len(rows)} stages beyond the bound:\n" + "\n".join(lines)
+
+
+# ---------------------------------------------------------------- an op and its loops
+
+# Sums here have at most 200 terms of size about 1: float32 rounding stays below 200 * 6e-8.
+ROUNDING = {"atol": 1.5e-5, "rtol": 1e-5}
+
+
+def arrays(*shapes, seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+
+
+def positive(x):
+    return np.abs(x) + np.float32(0.1)
+
+
+def check(op, *args, **options):
+    """The op does what the loops of the same name in naive.py do, in float32, and leaves its arguments alone."""
+    given = [a for a in (*args, *options.values()) if isinstance(a, np.ndarray)]
+    before = [np.array(a) for a in given]
+    actual = op(*args, **options)
+    assert actual.dtype == np.float32
+    for array, copy in zip(given, before, strict=True):
+        assert np.array_equal(array, copy), "an op changed its argument"
+    assert_close(actual, getattr(naive, op.__name__)(*args, **options), **ROUNDING, name=op.__name__)

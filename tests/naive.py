@@ -3,6 +3,17 @@
 import math
 
 import numpy as np
+from naive_layout import (  # noqa: F401  test_ops.py finds every op here
+    crop_map,
+    from_windows,
+    mean_token,
+    merge_pixels,
+    pad_map,
+    pixel,
+    prepend_token,
+    roll_map,
+    windows,
+)
 
 ACTIVATIONS = {
     None: lambda v: v,
@@ -29,12 +40,43 @@ def add(x, y):
     return result
 
 
-def linear(x, weight, bias=None, *, activation=None, residual=None):
+def multiply(x, factor):
+    result = np.empty(x.shape)
+    for where in np.ndindex(x.shape):
+        result[where] = float(x[where]) * factor
+    return result
+
+
+def linear(x, weight, bias=None, *, activation=None, scale=None, residual=None):
     result = np.empty((*x.shape[:-1], len(weight)))
     for *where, o in np.ndindex(result.shape):
         total = sum(float(x[(*where, i)]) * float(weight[o, i]) for i in range(weight.shape[1]))
         value = ACTIVATIONS[activation](total + (0 if bias is None else bias[o]))
+        value *= 1 if scale is None else float(scale[o])
         result[(*where, o)] = value + (0 if residual is None else residual[(*where, o)])
+    return result
+
+
+def gated(x, activation):
+    half = x.shape[-1] // 2
+    result = np.empty((*x.shape[:-1], half))
+    for *where, c in np.ndindex(result.shape):
+        result[(*where, c)] = ACTIVATIONS[activation](float(x[(*where, c)])) * float(x[(*where, half + c)])
+    return result
+
+
+def unit_length(x, eps=1e-12):
+    result = np.empty(x.shape)
+    for where in np.ndindex(x.shape[:-1]):
+        v = x[where].astype(np.float64)
+        result[where] = v / max(math.sqrt(sum(v * v)), eps)
+    return result
+
+
+def inverse_depth(x, scale, shift):
+    result = np.empty(x.shape)
+    for where in np.ndindex(x.shape):
+        result[where] = 1 / max(scale * float(x[where]) + shift, 1e-8)
     return result
 
 
@@ -68,54 +110,91 @@ def batch_norm(x, weight, bias, running_mean, running_var, *, eps=1e-5, activati
     return activate(result, activation)
 
 
-def attention_weights(query, key):
+def attention_weights(query, key, *, scale=None, bias=None, mask=None):
     n_pictures, heads, tokens, width = query.shape
+    factors = np.broadcast_to(1 / math.sqrt(width) if scale is None else scale, heads).astype(np.float64)
     result = np.empty((n_pictures, heads, tokens, key.shape[2]))
     for n, a, t in np.ndindex(n_pictures, heads, tokens):
-        q = query[n, a, t].astype(np.float64)
-        scores = [sum(q * key[n, a, s]) / math.sqrt(width) for s in range(key.shape[2])]
+        scores = []
+        for s in range(key.shape[2]):
+            score = sum(query[n, a, t].astype(np.float64) * key[n, a, s]) * factors[a]
+            if bias is not None:
+                score += bias[a, t, s] if bias.ndim == 3 else bias[n, a, t, s]
+            scores.append(score + (0 if mask is None else mask[n % len(mask), t, s]))
         exponentials = [math.exp(s - max(scores)) for s in scores]
         result[n, a, t] = np.array(exponentials) / sum(exponentials)
     return result
 
 
-def attend(query, key, value):
-    weights = attention_weights(query, key)
+def attend(query, key, value, **options):
+    weights = attention_weights(query, key, **options)
     result = np.zeros((*query.shape[:3], value.shape[3]))
     for n, a, t, s in np.ndindex(weights.shape):
         result[n, a, t] += weights[n, a, t, s] * value[n, a, s]
     return result
 
 
-def pixel(x, n, h, w):
-    """The pixel's channels, zeros outside the map."""
-    inside = 0 <= h < x.shape[1] and 0 <= w < x.shape[2]
-    return x[n, h, w].astype(np.float64) if inside else np.zeros(x.shape[3])
+def relative_bias(table, grid, class_bias=None):
+    (height, width), first = grid, 0 if class_bias is None else 1
+    tokens = first + height * width
+    result = np.full((len(table), tokens, tokens), np.nan)
+    for a, y, x, v, u in np.ndindex(len(table), height, width, height, width):
+        score = table[a, y - v + height - 1, x - u + width - 1]
+        result[a, first + y * width + x, first + v * width + u] = score
+    for a, t in np.ndindex(len(table), tokens if first else 0):
+        result[a, 0, t], result[a, t, 0] = class_bias[a, 0], class_bias[a, 1]
+        result[a, 0, 0] = class_bias[a, 2]
+    return result
+
+
+def axis_bias(query, rows, columns):
+    n_pictures, heads, tokens, _ = query.shape
+    height, width = len(rows), len(columns)
+    result = np.empty((n_pictures, heads, tokens, tokens))
+    for n, a, y, x, v, u in np.ndindex(n_pictures, heads, height, width, height, width):
+        asking = query[n, a, y * width + x].astype(np.float64)
+        result[n, a, y * width + x, v * width + u] = sum(asking * rows[y, v]) + sum(asking * columns[x, u])
+    return result
 
 
 def pads(padding):
     return ((padding, padding), (padding, padding)) if isinstance(padding, int) else padding
 
 
-def windows(x, kernel, stride, padding):
-    """Yields (n, i, j) of each output pixel with the (R, S, C) window that it sees."""
+def receptive_fields(x, kernel, stride, padding, dilation=1):
+    """Yields (n, i, j) of each output pixel with the (R, S, C) pixels that it sees."""
     (top, bottom), (left, right) = pads(padding)
-    height = (x.shape[1] + top + bottom - kernel[0]) // stride + 1
-    width = (x.shape[2] + left + right - kernel[1]) // stride + 1
+    height = (x.shape[1] + top + bottom - (kernel[0] - 1) * dilation - 1) // stride + 1
+    width = (x.shape[2] + left + right - (kernel[1] - 1) * dilation - 1) // stride + 1
     for n, i, j in np.ndindex(len(x), height, width):
         yield (
             (n, i, j),
             np.array(
                 [
-                    [pixel(x, n, i * stride + r - top, j * stride + s - left) for s in range(kernel[1])]
+                    [
+                        pixel(x, n, i * stride + r * dilation - top, j * stride + s * dilation - left)
+                        for s in range(kernel[1])
+                    ]
                     for r in range(kernel[0])
                 ]
             ),
         )
 
 
-def conv2d(x, weight, bias=None, *, stride=1, padding=0, groups=1, pre_activation=None, activation=None, residual=None):
-    seen = dict(windows(activate(x, pre_activation), weight.shape[2:], stride, padding))
+def conv2d(
+    x,
+    weight,
+    bias=None,
+    *,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    pre_activation=None,
+    activation=None,
+    residual=None,
+):
+    seen = dict(receptive_fields(activate(x, pre_activation), weight.shape[2:], stride, padding, dilation))
     result = np.empty((*(m + 1 for m in max(seen)), len(weight)))
     inner = weight.shape[1]
     for where, window in seen.items():
@@ -129,7 +208,7 @@ def conv2d(x, weight, bias=None, *, stride=1, padding=0, groups=1, pre_activatio
 
 
 def max_pool2d(x, kernel_size, *, stride, padding=0):
-    seen = dict(windows(x, (kernel_size, kernel_size), stride, padding))
+    seen = dict(receptive_fields(x, (kernel_size, kernel_size), stride, padding))
     result = np.empty((*(m + 1 for m in max(seen)), x.shape[3]))
     for where, window in seen.items():
         result[where] = window.max(axis=(0, 1))
@@ -226,12 +305,27 @@ def resize_bilinear(x, size=None, *, scale=None, align_corners):
     return resize(x, size, align_corners, (0, 1), lambda d: max(0.0, 1 - abs(d)), clamp=True)
 
 
-def cubic(d):
-    a, d = -0.75, abs(d)
+def cubic(d, a=-0.75):
+    d = abs(d)
     if d <= 1:
         return (a + 2) * d**3 - (a + 3) * d**2 + 1
     return a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a if d < 2 else 0.0
 
 
-def resize_bicubic(x, size, *, align_corners=False):
+def shrinking_cubic(n_out, n_in):
+    """For each output position the weights of all input pixels: a kernel as wide as the pixels that it stands for."""
+    ratio = n_in / n_out
+    weights = np.zeros((n_out, n_in))
+    for i, j in np.ndindex(n_out, n_in):
+        weights[i, j] = cubic((j + 0.5 - (i + 0.5) * ratio) / max(ratio, 1.0), a=-0.5)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def resize_bicubic(x, size, *, align_corners=False, antialias=False):
+    if antialias:
+        result = np.zeros((len(x), *size, x.shape[3]))
+        rows, columns = shrinking_cubic(size[0], x.shape[1]), shrinking_cubic(size[1], x.shape[2])
+        for n, i, j, h, w in np.ndindex(len(x), *size, *x.shape[1:3]):
+            result[n, i, j] += rows[i, h] * columns[j, w] * x[n, h, w].astype(np.float64)
+        return result
     return resize(x, size, align_corners, (-1, 0, 1, 2), cubic, clamp=False)

@@ -7,7 +7,13 @@ from minidpt.backbones import BACKBONE_CONFIGS
 from minidpt.config import MODEL_CONFIGS, read_config
 
 OURS = {"nextvit": "transformers has no Next-ViT"}
-DERIVED = {"out_features", "out_indices", "model_type", "stage_names"}  # and what the number of stages tells
+DERIVED = {
+    "out_features",
+    "out_indices",
+    "model_type",
+    "stage_names",
+    "down_ops",
+}  # and what the number of stages tells
 ALL = {**BACKBONE_CONFIGS, **MODEL_CONFIGS}
 
 

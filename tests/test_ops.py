@@ -3,32 +3,11 @@
 import naive
 import numpy as np
 import pytest
-from checks import assert_close
+from checks import arrays, assert_close, check, positive
 
 from minidpt import ops
 from minidpt.errors import ConfigError
 from minidpt.ops import attention, backends, conv, layout, pointwise, resize
-
-# Sums here have at most 200 terms of size about 1: float32 rounding stays below 200 * 6e-8.
-ROUNDING = {"atol": 1.5e-5, "rtol": 1e-5}
-
-
-def arrays(*shapes, seed=0):
-    rng = np.random.default_rng(seed)
-    return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
-
-
-def positive(x):
-    return np.abs(x) + np.float32(0.1)
-
-
-def check(op, *args, **options):
-    before = [np.array(a) for a in args if isinstance(a, np.ndarray)]
-    actual = op(*args, **options)
-    assert actual.dtype == np.float32
-    for array, copy in zip((a for a in args if isinstance(a, np.ndarray)), before, strict=True):
-        assert np.array_equal(array, copy), "an op changed its argument"
-    assert_close(actual, getattr(naive, op.__name__)(*args, **options), **ROUNDING, name=op.__name__)
 
 
 @pytest.mark.parametrize("activation", [None, *pointwise.ACTIVATIONS])
@@ -37,6 +16,9 @@ def test_linear_equals_loops(shape, activation):
     x, weight, bias, residual = arrays(shape, (4, 5), (4,), (*shape[:-1], 4))
     check(pointwise.linear, x, weight, bias, activation=activation, residual=residual)
     check(pointwise.linear, x, weight)
+    (scale,) = arrays((4,), seed=1)
+    check(pointwise.linear, x, weight, bias, activation=activation, scale=scale, residual=residual)
+    check(pointwise.linear, x, weight, scale=scale)
 
 
 @pytest.mark.parametrize("activation", [None, *pointwise.ACTIVATIONS])
@@ -47,6 +29,35 @@ def test_activate_equals_formula_far_out_too(activation):
 @pytest.mark.parametrize("shape", [(2, 3, 4), (1, 3, 4), (2, 1, 4)])
 def test_add_broadcasts_over_batch_or_tokens(shape):
     check(pointwise.add, *arrays((2, 3, 4), shape))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (5,), (1, 3, 2, 4)])
+def test_multiply_equals_loops(shape):
+    check(pointwise.multiply, *arrays(shape), 0.7)
+
+
+@pytest.mark.parametrize("activation", [None, "silu", "gelu", "relu"])
+@pytest.mark.parametrize("shape", [(2, 3, 10), (7, 2), (1, 3, 2, 4)])
+def test_gated_equals_loops(shape, activation):
+    check(pointwise.gated, *arrays(shape), activation)
+
+
+@pytest.mark.parametrize("eps", [1e-12, 1.5])
+def test_unit_length_equals_loops(eps):
+    (x,) = arrays((2, 3, 5, 4))
+    x[0, 0, 0] = 0  # no direction: stays zero
+    check(pointwise.unit_length, x, eps)
+    lengths = np.sqrt((pointwise.unit_length(x) ** 2).sum(axis=-1))
+    assert_close(np.delete(lengths.ravel(), 0), np.ones(lengths.size - 1), atol=1e-6, name="lengths")  # four roundings
+
+
+def test_inverse_depth_equals_loops_and_stops_before_infinity():
+    (x,) = arrays((2, 3, 5))
+    check(pointwise.inverse_depth, positive(x), 0.000305, 0.1378)
+    below = np.array([0, -1, -2000], np.float32)  # scale x + shift is positive, then far below zero
+    assert_close(
+        pointwise.inverse_depth(below, 0.000305, 0.1378), naive.inverse_depth(below, 0.000305, 0.1378), rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("eps", [1e-12, 1e-5])
@@ -72,6 +83,43 @@ def test_attention_equals_loops():
     check(attention.attend, query, key, value)
 
 
+ATTENTION_OPTIONS = {  # six sequences, three heads, five queries, seven keys
+    "one factor": {"scale": 0.3},
+    "no factor": {"scale": 1.0},
+    "a factor per head": {"scale": np.array([0.2, 1.5, 4], np.float32)},
+    "bias": {"bias": (3, 5, 7)},
+    "bias per sequence": {"bias": (6, 3, 5, 7)},
+    "mask of two windows": {"mask": (2, 5, 7)},
+    "mask of one window": {"mask": (1, 5, 7)},
+    "all": {"scale": np.array([0.2, 1.5, 4], np.float32), "bias": (3, 5, 7), "mask": (3, 5, 7)},
+    "all per sequence": {"scale": 0.3, "bias": (6, 3, 5, 7), "mask": (6, 5, 7)},
+}
+
+
+@pytest.mark.parametrize("options", ATTENTION_OPTIONS.values(), ids=ATTENTION_OPTIONS.keys())
+def test_attention_with_options_equals_loops(options):
+    query, key, value = arrays((6, 3, 5, 4), (6, 3, 7, 4), (6, 3, 7, 2))
+    options = {name: arrays(o, seed=1)[0] if isinstance(o, tuple) else o for name, o in options.items()}
+    if "mask" in options:  # what must not be seen, as Swin forbids it
+        options["mask"] = np.where(options["mask"] > 0.5, np.float32(-100), np.float32(0))
+        assert (options["mask"] < 0).any()
+    check(attention.attention_weights, query, key, **options)
+    check(attention.attend, query, key, value, **options)
+
+
+@pytest.mark.parametrize("grid", [(2, 3), (4, 1), (1, 1), (3, 3)], ids=str)
+def test_relative_bias_equals_loops(grid):
+    table, class_bias = arrays((2, 2 * grid[0] - 1, 2 * grid[1] - 1), (2, 3))
+    check(attention.relative_bias, table, grid)
+    check(attention.relative_bias, table, grid, class_bias)
+
+
+@pytest.mark.parametrize("grid", [(2, 3), (4, 1), (1, 1), (3, 2)], ids=str)
+def test_axis_bias_equals_loops(grid):
+    h, w = grid
+    check(attention.axis_bias, *arrays((2, 3, h * w, 4), (h, h, 4), (w, w, 4)))
+
+
 def test_attention_survives_huge_scores():
     query, key = arrays((1, 1, 3, 4), (1, 1, 5, 4))
     weights = attention.attention_weights(query * 1e4, key)
@@ -80,26 +128,29 @@ def test_attention_survives_huge_scores():
 
 
 CONVOLUTIONS = [
-    # H, W, C, O, R, S, stride, padding
-    (5, 7, 3, 4, 3, 3, 1, 1),
-    (5, 7, 3, 4, 3, 3, 2, 1),
-    (6, 5, 2, 3, 3, 3, 2, 1),
-    (4, 6, 3, 2, 1, 1, 2, 0),
-    (9, 8, 3, 2, 7, 7, 2, ((2, 3), (3, 2))),
-    (3, 3, 2, 2, 3, 3, 1, 0),
-    (5, 4, 2, 3, 2, 3, 3, ((1, 0), (0, 2))),
+    # H, W, C, O, R, S, stride, padding, dilation
+    (5, 7, 3, 4, 3, 3, 1, 1, 1),
+    (5, 7, 3, 4, 3, 3, 2, 1, 1),
+    (6, 5, 2, 3, 3, 3, 2, 1, 1),
+    (4, 6, 3, 2, 1, 1, 2, 0, 1),
+    (9, 8, 3, 2, 7, 7, 2, ((2, 3), (3, 2)), 1),
+    (3, 3, 2, 2, 3, 3, 1, 0, 1),
+    (5, 4, 2, 3, 2, 3, 3, ((1, 0), (0, 2)), 1),
+    (5, 7, 3, 4, 3, 3, 1, 2, 2),
+    (6, 9, 2, 3, 3, 3, 2, 2, 2),
+    (3, 8, 2, 3, 2, 3, 1, ((3, 1), (0, 4)), 4),
 ]
 
 
 @pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
 def test_conv2d_equals_loops(case):
-    h, w, c, o, r, s, stride, padding = case
+    h, w, c, o, r, s, stride, padding, dilation = case
     x, weight, bias = arrays((2, h, w, c), (o, c, r, s), (o,))
-    size = conv.output_size((h, w), (r, s), stride, padding)
-    (residual,) = arrays((2, *size, o), seed=1)
-    check(conv.conv2d, x, weight, stride=stride, padding=padding)
+    where = {"stride": stride, "padding": padding, "dilation": dilation}
+    (residual,) = arrays((2, *conv.output_size((h, w), (r, s), **where), o), seed=1)
+    check(conv.conv2d, x, weight, **where)
     fused = {"pre_activation": "relu", "activation": "gelu", "residual": residual}
-    check(conv.conv2d, x, weight, bias, stride=stride, padding=padding, **fused)
+    check(conv.conv2d, x, weight, bias, **where, **fused)
 
 
 GROUPED = [
@@ -198,6 +249,12 @@ def test_resize_equals_loops(sizes, align_corners):
     check(resize.resize_bicubic, x, sizes[1], align_corners=align_corners)
 
 
+@pytest.mark.parametrize("sizes", [*RESIZES, ((9, 11), (3, 2)), ((2, 13), (5, 4))], ids=str)
+def test_antialiased_resize_equals_loops(sizes):
+    (x,) = arrays((2, *sizes[0], 3))
+    check(resize.resize_bicubic, x, sizes[1], antialias=True)
+
+
 def test_resize_scale_rounds_down():
     (x,) = arrays((1, 3, 5, 2))
     assert resize.resize_bilinear(x, scale=1.5, align_corners=True).shape == (1, 4, 7, 2)
@@ -239,12 +296,17 @@ WRONG = [
     (conv.conv2d, [(1, 2, 2, 3), (2, 3, 3, 3)], {}),
     (conv.conv2d, [(1, 5, 5, 6), (4, 6, 3, 3)], {"groups": 2}),
     (conv.conv2d, [(1, 5, 5, 6), (3, 3, 3, 3)], {"groups": 2}),
+    (conv.conv2d, [(1, 4, 4, 3), (2, 3, 3, 3)], {"dilation": 2}),
     (conv.conv_transpose2d, [(1, 2, 2, 3), (4, 3, 2, 2), (3,)], {}),
     (conv.avg_pool_tokens, [(1, 5, 4)], {"length": 6}),
     (layout.patches, [(1, 5, 4, 3)], {"patch_size": 2}),
     (layout.tokens_to_map, [(1, 5, 4)], {"grid": (2, 3)}),
     (layout.split_heads, [(1, 5, 4)], {"num_heads": 3}),
     (layout.drop_channel, [(1, 5, 4, 2)], {}),
+    (layout.windows, [(1, 5, 4, 2)], {"size": (2, 2)}),
+    (pointwise.gated, [(2, 5)], {"activation": "silu"}),
+    (attention.relative_bias, [(2, 3, 3)], {"grid": (2, 3)}),
+    (attention.axis_bias, [(1, 2, 5, 4), (2, 2, 4), (3, 3, 4)], {}),
     (resize.resize_bilinear, [(5, 4, 2)], {"size": (2, 2), "align_corners": True}),
     (resize.resize_bilinear, [(1, 5, 4, 2)], {"align_corners": True}),
     (resize.resize_bicubic, [(1, 5, 4, 2)], {"size": (0, 2)}),

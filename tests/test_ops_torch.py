@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from checks import assert_close
 
-from minidpt.ops import attention, conv, pointwise, resize
+from minidpt.ops import attention, conv, layout, pointwise, resize
 
 torch = pytest.importorskip("torch", reason="torch is the reference here; it comes with the parity extra")
 F = torch.nn.functional
@@ -62,11 +62,64 @@ def test_attention_equals_torch():
     assert_close(ours, F.scaled_dot_product_attention(query, key, value), **ROUNDING, name="attend")
 
 
-@pytest.mark.parametrize(("kernel", "stride", "padding"), [(3, 1, 1), (3, 2, 1), (1, 2, 0), (5, 3, 2)])
-def test_conv2d_equals_torch(kernel, stride, padding):
+@pytest.mark.parametrize("scale", [0.4, [0.2, 1.5, 4.0]], ids=str)
+@pytest.mark.parametrize("shape", [(3, 5, 7), (4, 3, 5, 7)], ids=str)
+def test_attention_with_bias_mask_and_scale_equals_torch(scale, shape):
+    query, key, value, bias, mask = tensors((4, 3, 5, 4), (4, 3, 7, 4), (4, 3, 7, 2), shape, (2, 5, 7))
+    mask = torch.where(mask > 0.5, -100.0, 0.0)
+    factor = torch.as_tensor(scale, dtype=torch.float32)
+    options = {
+        "scale": scale if isinstance(scale, float) else factor.numpy(),
+        "bias": bias.numpy(),
+        "mask": mask.numpy(),
+    }
+    added = bias + mask.repeat(2, 1, 1)[:, None]  # two pictures of two windows
+    scaled = query * factor.reshape(-1, 1, 1)
+    theirs = F.scaled_dot_product_attention(scaled, key, value, attn_mask=added, scale=1.0)
+    ours = attention.attend(query.numpy(), key.numpy(), value.numpy(), **options)
+    assert_close(ours, theirs, **ROUNDING, name="attend")
+    ours = attention.attention_weights(query.numpy(), key.numpy(), **options)
+    theirs = torch.softmax(scaled @ key.transpose(-1, -2) + added, dim=-1)
+    assert_close(ours, theirs, **ROUNDING, name="attention_weights")
+
+
+def test_pointwise_ops_equal_torch():
+    x, weight, bias, scale, residual = tensors((2, 3, 8), (6, 8), (6,), (6,), (2, 3, 6))
+    ours = pointwise.linear(*(t.numpy() for t in (x, weight, bias)), scale=scale.numpy(), residual=residual.numpy())
+    assert_close(ours, F.linear(x, weight, bias) * scale + residual, **ROUNDING, name="linear")
+    first_half, second_half = x.chunk(2, dim=-1)
+    assert_close(pointwise.gated(x.numpy(), "silu"), F.silu(first_half) * second_half, **ROUNDING, name="gated")
+    assert_close(pointwise.unit_length(x.numpy()), F.normalize(x, dim=-1), **ROUNDING, name="unit_length")
+    assert_close(pointwise.multiply(x.numpy(), 0.3), x * 0.3, **ROUNDING, name="multiply")
+
+
+def test_moves_equal_torch():
+    (x,) = tensors((2, 4, 6, 3))
+    a = x.numpy()
+    assert np.array_equal(layout.roll_map(a, 1, -2), torch.roll(x, (1, -2), (1, 2)))
+    assert np.array_equal(layout.pad_map(a, 1, 2), last(F.pad(first(x), (0, 2, 0, 1))))
+    assert np.array_equal(layout.crop_map(a, (3, 2)), last(F.pad(first(x), (0, -4, 0, -1))))
+    columns = F.unfold(first(x), (2, 3), stride=(2, 3)).unflatten(1, (3, 6))  # (N, C, h w, windows)
+    assert np.array_equal(layout.windows(a, (2, 3)), columns.permute(0, 3, 2, 1).flatten(0, 1))
+    back = F.fold(columns.flatten(1, 2), (4, 6), (2, 3), stride=(2, 3))
+    assert np.array_equal(layout.from_windows(layout.windows(a, (2, 3)), (2, 3), (4, 6)), last(back))
+    unshuffled = F.pixel_unshuffle(first(x), 2).unflatten(1, (3, 2, 2))  # (N, C, row, column, H / 2, W / 2)
+    assert np.array_equal(layout.merge_pixels(a), unshuffled.permute(0, 4, 5, 3, 2, 1).flatten(3))
+    tokens, several = tensors((2, 5, 3), (1, 4, 3))
+    longer = torch.cat([several.expand(2, -1, -1), tokens], dim=1)
+    assert np.array_equal(layout.prepend_token(several.numpy(), tokens.numpy()), longer)
+    assert_close(layout.mean_token(tokens.numpy()), tokens.mean(1, keepdim=True), **ROUNDING, name="mean_token")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "dilation"),
+    [(3, 1, 1, 1), (3, 2, 1, 1), (1, 2, 0, 1), (5, 3, 2, 1), (3, 1, 2, 2), (3, 2, 3, 3)],
+)
+def test_conv2d_equals_torch(kernel, stride, padding, dilation):
     x, weight, bias = tensors((2, 9, 7, 4), (6, 4, kernel, kernel), (6,))
-    ours = conv.conv2d(x.numpy(), weight.numpy(), bias.numpy(), stride=stride, padding=padding, activation="relu")
-    theirs = F.relu(F.conv2d(first(x), weight, bias, stride, padding))
+    where = {"stride": stride, "padding": padding, "dilation": dilation}
+    ours = conv.conv2d(x.numpy(), weight.numpy(), bias.numpy(), **where, activation="relu")
+    theirs = F.relu(F.conv2d(first(x), weight, bias, **where))
     assert_close(ours, last(theirs), **ROUNDING, name="conv2d")
 
 
@@ -120,6 +173,16 @@ def test_resize_equals_torch(mode, align_corners, sizes):
     theirs = F.interpolate(first(x), sizes[1], mode=mode, align_corners=align_corners)
     # torch takes positions in float32: up to 30 pixels times 6e-8, times a slope of about 3
     assert_close(function(x.numpy(), sizes[1], align_corners=align_corners), last(theirs), atol=5e-5, name=mode)
+
+
+@pytest.mark.parametrize(
+    "sizes", [((5, 7), (11, 3)), ((37, 37), (23, 31)), ((24, 24), (7, 60)), ((3, 2), (1, 8))], ids=str
+)
+def test_antialiased_resize_equals_torch(sizes):
+    (x,) = tensors((2, *sizes[0], 3))
+    theirs = F.interpolate(first(x), sizes[1], mode="bicubic", antialias=True)
+    ours = resize.resize_bicubic(x.numpy(), sizes[1], antialias=True)
+    assert_close(ours, last(theirs), atol=5e-5, name="bicubic")  # as above: torch takes positions in float32
 
 
 def test_standardize_weight_equals_torch_batch_norm():

@@ -5,7 +5,7 @@ A new backbone is a new file and a new row here.
 
 from typing import Any
 
-from . import beit, bit, deit, dinov2, hybrid, levit, nextvit, swin, swinv2, vit
+from . import beit, bit, deit, dinov2, hybrid, levit, nextvit, swin, swinv2, vit, vitdet
 from .base import Backbone, BackboneConfig, Encoded, EncoderConfig, row
 from .beit import BeitConfig
 from .bit import BitConfig
@@ -16,6 +16,7 @@ from .nextvit import NextViTConfig
 from .swin import SwinConfig
 from .swinv2 import Swinv2Config
 from .vit import ViTConfig
+from .vitdet import VitDetConfig
 
 __all__ = [
     "BACKBONES",
@@ -34,6 +35,7 @@ __all__ = [
     "SwinConfig",
     "Swinv2Config",
     "ViTConfig",
+    "VitDetConfig",
     "backbone_of",
 ]
 
@@ -49,6 +51,7 @@ BACKBONES: dict[type[BackboneConfig], Backbone] = {
     Swinv2Config: row(swinv2),
     LevitConfig: row(levit),
     NextViTConfig: row(nextvit),
+    VitDetConfig: row(vitdet),
 }
 
 BACKBONE_CONFIGS: dict[str, type[BackboneConfig]] = {config.model_type: config for config in BACKBONES}

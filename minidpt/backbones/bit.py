@@ -1,6 +1,7 @@
 """BiT, a ResNetV2 with standardised kernels; its first three stages open DPT-Hybrid.
 
-[BiT], [transformers: BitEmbeddings, BitBottleneckLayer]
+Two kinds of layers: "preactivation", BiT's own, and "bottleneck", that of the hybrid.
+[BiT], [transformers: BitBackbone]
 """
 
 import dataclasses
@@ -9,12 +10,15 @@ from typing import ClassVar
 import numpy as np
 
 from .. import ops, params
+from ..errors import ConfigError
+from ..ops.conv import Padding
 from ..params import Named, Tensor
 from ..recording import note
 from ..schema import ACTIVATION, MAX_BLOCKS, MAX_WIDTH, boolean, integer, number, one_of, optional, sequence, setting
 from .base import Array, BackboneConfig, Encoded, numbered_stages
 
 GROUP_NORM_EPS = 1e-5
+PREACTIVATION, BOTTLENECK = "preactivation", "bottleneck"
 
 
 def whole_eights(channels: float) -> int:
@@ -25,14 +29,19 @@ def whole_eights(channels: float) -> int:
 
 @dataclasses.dataclass(frozen=True, init=False, kw_only=True)
 class BitConfig(BackboneConfig):
-    """BiT, the ResNetV2 whose first three stages open DPT-Hybrid.   [transformers: BitConfig, same defaults]"""
+    """[transformers: BitConfig, same fields and defaults]
+
+    global_padding: "SAME" (TensorFlow's: the output is ceil(size / stride)) or null (as many zeros on all sides);
+    "VALID" is a value, but no network can be run with it.   embedding_dynamic_padding: SAME in the stem's pooling
+    output_stride: how much smaller than the picture the last map may be
+    """
 
     model_type: ClassVar[str] = "bit"
 
     embedding_size: int = setting(64, integer(1, MAX_WIDTH))
     hidden_sizes: tuple[int, ...] = setting((256, 512, 1024, 2048), sequence(integer(8, MAX_WIDTH)))
     depths: tuple[int, ...] = setting((3, 4, 6, 3), sequence(integer(1, MAX_BLOCKS)))
-    layer_type: str = setting("preactivation", one_of("preactivation", "bottleneck"))
+    layer_type: str = setting(PREACTIVATION, one_of(PREACTIVATION, BOTTLENECK))
     hidden_act: str = setting("relu", ACTIVATION)
     global_padding: str | None = setting(
         None, lambda v: optional(one_of("SAME", "VALID"))(v.upper() if isinstance(v, str) else v)
@@ -81,8 +90,8 @@ class BitConfig(BackboneConfig):
 
 def encode(pixels: Array, p: dict, sized: dict, config: BitConfig) -> Encoded:
     """pixels: (N, H, W, C)"""
-    stem, maps = bit_maps(pixels, p, config)
-    everything = [stem, *maps]
+    stem_map, maps = bit_maps(pixels, p, config)
+    everything = [stem_map, *maps]
     return Encoded([everything[i] for i in config.taps], ops.map_size(maps[-1]))
 
 
@@ -93,43 +102,91 @@ def bit_stages(x: Array, p: dict, config: BitConfig) -> list[Array]:
 
 def bit_maps(x: Array, p: dict, config: BitConfig) -> tuple[Array, list[Array]]:
     """x: (N, H, W, C) -> the stem's map at 1/4 of the size, and one map per stage, at 1/4, 1/8, 1/16, ..."""
-    x = same_conv(x, p["stem"]["conv"], kernel=7, stride=2)
-    x = normalize(x, p["stem"]["norm"], config, config.hidden_act)
-    x = ops.max_pool2d(x, 3, stride=2, padding=same_padding(ops.map_size(x), 3, 2))
-    stem, maps = note("bit.stem", x), []
-    for s, stage in enumerate(p["stages"]):
+    x = note("bit.stem", stem(x, p["stem"], config))
+    stem_map, maps = x, []
+    layer_of = bottleneck if config.layer_type == BOTTLENECK else preactivation
+    for s, (stage, (stride, dilation)) in enumerate(zip(p["stages"], steps(config), strict=True)):
         for b, layer in enumerate(stage["layers"]):
-            x = bottleneck(x, layer, config, stride=2 if s > 0 and b == 0 else 1)
+            if b == 0:  # its kernel is still as wide as those before it
+                x = layer_of(x, layer, config, stride=stride, dilation=1 if dilation <= 2 else 2)
+            else:
+                x = layer_of(x, layer, config, stride=1, dilation=dilation)
+            note(f"bit.stages.{s}.layers.{b}", x)
         maps.append(note(f"bit.stages.{s}", x))
-    return stem, maps
+    return stem_map, maps
 
 
-def bottleneck(x: Array, p: dict, config: BitConfig, *, stride: int) -> Array:
-    """relu(1x1 -> 3x3 -> 1x1 + shortcut), a group norm after each convolution; the 3x3 strides.   x: (N, H, W, C)"""
+def steps(config: BitConfig) -> list[tuple[int, int]]:
+    """(stride, dilation) of each stage: maps shrink down to 1 / output_stride, from there on kernels widen instead."""
+    shrunk, dilation, result = 4, 1, []
+    for s in range(len(config.depths)):
+        stride = 1 if s == 0 else 2
+        if shrunk >= config.output_stride:
+            dilation, stride = dilation * stride, 1
+        shrunk *= stride
+        result.append((stride, dilation))
+    return result
+
+
+def stem(x: Array, p: dict, config: BitConfig) -> Array:
+    """A 7 x 7 convolution and the maximum of 3 x 3, both by stride 2.   x: (N, H, W, C) -> (N, ~H / 4, ~W / 4, C')"""
+    x = conv(x, p["conv"], config, kernel=7, stride=2)
+    if config.global_padding is None:  # a border of zeros, which the norm counts in
+        x = ops.roll_map(ops.pad_map(x, 2, 2), 1, 1)
+    if "norm" in p:
+        x = normalize(x, p["norm"], config, config.hidden_act)
+    padding = same_padding(ops.map_size(x), 3, 2) if config.embedding_dynamic_padding else 0
+    return ops.max_pool2d(x, 3, stride=2, padding=padding)
+
+
+def bottleneck(x: Array, p: dict, config: BitConfig, *, stride: int, dilation: int) -> Array:
+    """act(1x1 -> 3x3 -> 1x1 + shortcut), a group norm after each convolution; the 3x3 strides.   x: (N, H, W, C)"""
     shortcut = x
     if "shortcut" in p:
-        shortcut = same_conv(x, p["shortcut"]["conv"], kernel=1, stride=stride)
+        shortcut = conv(x, p["shortcut"]["conv"], config, kernel=1, stride=stride)
         shortcut = normalize(shortcut, p["shortcut"]["norm"], config)
-    x = normalize(same_conv(x, p["conv1"], kernel=1), p["norm1"], config, config.hidden_act)
-    x = normalize(same_conv(x, p["conv2"], kernel=3, stride=stride), p["norm2"], config, config.hidden_act)
-    x = normalize(same_conv(x, p["conv3"], kernel=1), p["norm3"], config)
+    x = normalize(conv(x, p["conv1"], config, kernel=1), p["norm1"], config, config.hidden_act)
+    x = conv(x, p["conv2"], config, kernel=3, stride=stride, dilation=dilation)
+    x = normalize(x, p["norm2"], config, config.hidden_act)
+    x = normalize(conv(x, p["conv3"], config, kernel=1), p["norm3"], config)
     return ops.activate(ops.add(x, shortcut), config.hidden_act)
+
+
+def preactivation(x: Array, p: dict, config: BitConfig, *, stride: int, dilation: int) -> Array:
+    """1x1 -> 3x3 -> 1x1 + shortcut, a group norm and an activation before each convolution.   x: (N, H, W, C)
+
+    The shortcut of a stage's first layer starts from the activated map. These kernels never widen, so that beyond
+    output_stride a stage only stops shrinking.   [transformers: BitPreActivationBottleneckLayer]
+    """
+    active = normalize(x, p["norm1"], config, config.hidden_act)
+    shortcut = conv(active, p["shortcut"]["conv"], config, kernel=1, stride=stride) if "shortcut" in p else x
+    x = conv(active, p["conv1"], config, kernel=1)
+    x = conv(normalize(x, p["norm2"], config, config.hidden_act), p["conv2"], config, kernel=3, stride=stride)
+    active = normalize(x, p["norm3"], config, config.hidden_act)
+    return conv(active, p["conv3"], config, kernel=1, residual=shortcut)
 
 
 def normalize(x: Array, p: dict, config: BitConfig, activation: str | None = None) -> Array:
     return ops.group_norm(x, **p, groups=config.num_groups, eps=GROUP_NORM_EPS, activation=activation)
 
 
-def same_conv(x: Array, p: dict, *, kernel: int, stride: int = 1) -> Array:
-    """A convolution whose output has ceil(H / stride) x ceil(W / stride) pixels."""
-    return ops.conv2d(x, **p, stride=stride, padding=same_padding(ops.map_size(x), kernel, stride))
+def conv(
+    x: Array, p: dict, config: BitConfig, *, kernel: int, stride: int = 1, dilation: int = 1, residual: Array = None
+) -> Array:
+    """A convolution with as many zeros around the map as global_padding says: SAME's, or the same on all sides."""
+    padding: Padding = (stride - 1 + dilation * (kernel - 1)) // 2
+    if config.global_padding == "SAME":
+        padding = same_padding(ops.map_size(x), kernel, stride, dilation)
+    return ops.conv2d(x, **p, stride=stride, padding=padding, dilation=dilation, residual=residual)
 
 
-def same_padding(size: tuple[int, int], kernel: int, stride: int) -> tuple[tuple[int, int], tuple[int, int]]:
+def same_padding(
+    size: tuple[int, int], kernel: int, stride: int, dilation: int = 1
+) -> tuple[tuple[int, int], tuple[int, int]]:
     """TensorFlow's SAME: as few zeros as make the output ceil(size / stride); the odd one goes right or below."""
 
     def pair(n: int) -> tuple[int, int]:
-        total = max((-(-n // stride) - 1) * stride + kernel - n, 0)
+        total = max((-(-n // stride) - 1) * stride + (kernel - 1) * dilation + 1 - n, 0)
         return total // 2, total - total // 2
 
     return pair(size[0]), pair(size[1])
@@ -144,23 +201,29 @@ def tensors(config: BitConfig, name: str = "backbone") -> list[Tensor]:
 
 
 def bit_tensors(config: BitConfig, num_channels: int, name: str) -> list[Tensor]:
-    table = kernel(f"{name}.stem.conv", config.embedding_size, num_channels, 7)
-    table += params.norm(f"{name}.stem.norm", config.embedding_size)
-    width = config.embedding_size
+    norm_after, width = config.layer_type == BOTTLENECK, config.embedding_size
+    table = kernel(f"{name}.stem.conv", width, num_channels, 7)
+    if norm_after:
+        table += params.norm(f"{name}.stem.norm", width)
     for s, (depth, out) in enumerate(zip(config.depths, config.stage_channels, strict=True)):
         for b in range(depth):
-            table += bottleneck_tensors(config, f"{name}.stages.{s}.layers.{b}", width, out, shortcut=b == 0)
+            table += layer_tensors(config, f"{name}.stages.{s}.layers.{b}", width, out, shortcut=b == 0)
             width = out
+    if not norm_after:
+        norm = params.norm(f"{name}.norm", config.hidden_sizes[-1])
+        table += [Tensor(t.name, t.shape, t.kind, "comes after the last stage's tap") for t in norm]
     return table
 
 
-def bottleneck_tensors(config: BitConfig, name: str, width: int, out: int, *, shortcut: bool) -> list[Tensor]:
-    middle = config.middle_channels(out)
+def layer_tensors(config: BitConfig, name: str, width: int, out: int, *, shortcut: bool) -> list[Tensor]:
+    middle, norm_after = config.middle_channels(out), config.layer_type == BOTTLENECK
     table: list[Tensor] = []
     for i, (o, c, k) in enumerate(((middle, width, 1), (middle, middle, 3), (out, middle, 1)), start=1):
-        table += kernel(f"{name}.conv{i}", o, c, k) + params.norm(f"{name}.norm{i}", o)
+        table += kernel(f"{name}.conv{i}", o, c, k) + params.norm(f"{name}.norm{i}", o if norm_after else c)
     if shortcut:
-        table += kernel(f"{name}.shortcut.conv", out, width, 1) + params.norm(f"{name}.shortcut.norm", out)
+        table += kernel(f"{name}.shortcut.conv", out, width, 1)
+        if norm_after:
+            table += params.norm(f"{name}.shortcut.norm", out)
     return table
 
 
@@ -170,7 +233,12 @@ def kernel(name: str, out_channels: int, in_channels: int, size: int) -> list[Te
 
 
 def sized(named: Named, config: BitConfig, size: tuple[int, int]) -> dict[str, np.ndarray]:
-    """Nothing in BiT depends on the size alone."""
+    """Nothing in BiT depends on the size alone.   ConfigError for a config that no picture can pass"""
+    if config.global_padding == "VALID":
+        raise ConfigError(
+            "BitConfig: global_padding 'VALID' cannot run: each 3 x 3 convolution would make its branch smaller than "
+            "the shortcut that is added to it; use 'SAME' or null"
+        )
     return {}
 
 
@@ -190,6 +258,7 @@ def names(config: BitConfig) -> dict[str, str]:
 
 
 NAMES = {
+    "norm": "bit.norm",
     "stem.conv": "bit.embedder.convolution",
     "stem.norm": "bit.embedder.norm",
     **{

@@ -14,22 +14,28 @@ def padding_pairs(padding: Padding) -> tuple[tuple[int, int], tuple[int, int]]:
     return ((padding, padding), (padding, padding)) if isinstance(padding, int) else padding
 
 
-def output_size(size: tuple[int, int], kernel: tuple[int, int], stride: int, padding: Padding) -> tuple[int, int]:
-    """(H', W'), H' = (H + top + bottom - R) // stride + 1"""
+def output_size(
+    size: tuple[int, int], kernel: tuple[int, int], stride: int, padding: Padding, dilation: int = 1
+) -> tuple[int, int]:
+    """(H', W'), H' = (H + top + bottom - (R - 1) dilation - 1) // stride + 1"""
     pairs = padding_pairs(padding)
-    height, width = ((n + sum(pair) - k) // stride + 1 for n, k, pair in zip(size, kernel, pairs, strict=True))
+    height, width = (
+        (n + sum(pair) - (k - 1) * dilation - 1) // stride + 1 for n, k, pair in zip(size, kernel, pairs, strict=True)
+    )
     if height < 1 or width < 1:
-        raise ValueError(f"a kernel of {kernel} does not fit into a map of {size} with padding {padding}")
+        apart = f" with dilation {dilation}" if dilation > 1 else ""
+        raise ValueError(f"a kernel of {kernel}{apart} does not fit into a map of {size} with padding {padding}")
     return height, width
 
 
-def _shifted_views(x: np.ndarray, kernel: tuple[int, int], stride: int, padding: Padding):
+def _shifted_views(x: np.ndarray, kernel: tuple[int, int], stride: int, padding: Padding, dilation: int = 1):
     """For each kernel position (r, s): the map as seen through it.   yields r, s, (N, H', W', C)"""
-    height, width = output_size(x.shape[1:3], kernel, stride, padding)
+    height, width = output_size(x.shape[1:3], kernel, stride, padding, dilation)
     x = np.pad(x, ((0, 0), *padding_pairs(padding), (0, 0)))
     for r in range(kernel[0]):
         for s in range(kernel[1]):
-            yield r, s, x[:, r : r + stride * height : stride, s : s + stride * width : stride]
+            top, left = r * dilation, s * dilation
+            yield r, s, x[:, top : top + stride * height : stride, left : left + stride * width : stride]
 
 
 def conv2d(
@@ -39,6 +45,7 @@ def conv2d(
     *,
     stride: int = 1,
     padding: Padding = 0,
+    dilation: int = 1,
     groups: int = 1,
     pre_activation: str | None = None,
     activation: str | None = None,
@@ -49,13 +56,14 @@ def conv2d(
     plus residual[n,h,w,o], where x' = pre_activation(x).   [torch: Conv2d]
 
     x: (N, H, W, C)   weight: (O, C / groups, R, S)   bias: (O,)   residual: (N, H', W', O)   -> (N, H', W', O)
+    dilation: the kernel's pixels lie that far apart, r dilation and s dilation in place of r and s.
     groups: that many equal parts of the output channels, each made from its own part of the input channels.
     Zeros outside the map. A sum of R S shifted matrix products: no im2col copy, and BLAS does each one.
     """
     if x.shape[-1] != weight.shape[1] * groups or len(weight) % groups:
         split = f" in {groups} groups" if groups > 1 else ""
         raise ValueError(f"conv2d: x {x.shape} does not have the channels of weight {weight.shape}{split}")
-    views = _shifted_views(activate(x, pre_activation), weight.shape[2:], stride, padding)
+    views = _shifted_views(activate(x, pre_activation), weight.shape[2:], stride, padding, dilation)
     y = reduce(np.add, (_grouped_product(view, weight[:, :, r, s], groups) for r, s, view in views))
     if bias is not None:
         y = y + bias

@@ -191,6 +191,7 @@ class Counter:
         *,
         stride: int = 1,
         padding: Padding = 0,
+        dilation: int = 1,
         groups: int = 1,
         pre_activation=None,
         activation=None,
@@ -198,7 +199,7 @@ class Counter:
     ) -> Shape:
         n, h, w, _ = x.dims
         o, i, r, s = weight.dims  # i: of one group
-        height, width = output_size((h, w), (r, s), stride, padding)
+        height, width = output_size((h, w), (r, s), stride, padding, dilation)
         self.flops += 2 * n * height * width * o * i * r * s
         return Shape((n, height, width, o))
 

@@ -104,6 +104,8 @@ def bit_encoder(encoder: Any) -> Iterator[Watched]:
     yield "bit.stem", encoder.bit.embedder, last_channels
     for i, stage in enumerate(encoder.bit.encoder.stages):
         yield f"bit.stages.{i}", stage, last_channels
+        for j, layer in enumerate(stage.layers):
+            yield f"bit.stages.{i}.layers.{j}", layer, last_channels
 
 
 def dinov2_encoder(encoder: Any) -> Iterator[Watched]:
@@ -195,6 +197,25 @@ def of_each_head(num_heads: int, start: int, stop: int | None) -> Callable[[Any]
     return lambda out: out.unflatten(-1, (num_heads, -1))[..., start:stop].flatten(-2)
 
 
+def vitdet_encoder(encoder: Any) -> Iterator[Watched]:
+    """Windows are sequences; the weights come out of the modules only where config.output_attentions asks for them."""
+    width = encoder.config.hidden_size
+
+    def third(i: int) -> Callable[[Any], Any]:
+        return lambda out: out[..., i * width : (i + 1) * width].flatten(1, 2)
+
+    yield "embeddings", encoder.embeddings, last_channels
+    for i, layer in enumerate(encoder.encoder.layer):
+        yield f"blocks.{i}", layer, lambda out: last_channels(out[0])
+        yield f"blocks.{i}.norm1", layer.norm1, itself
+        yield f"blocks.{i}.attention", layer.attention, lambda out: out[0].flatten(1, 2)
+        if encoder.config.output_attentions:
+            yield f"blocks.{i}.attention.weights", layer.attention, lambda out: out[1]
+        for k, part in enumerate(("query", "key", "value")):
+            yield f"blocks.{i}.attention.{part}", layer.attention.qkv, third(k)
+        yield f"blocks.{i}.mlp", layer.mlp, itself
+
+
 ENCODERS: dict[str, Callable[[Any], Iterator[Watched]]] = {
     "dpt": dpt_encoder,
     "bit": bit_encoder,
@@ -205,4 +226,5 @@ ENCODERS: dict[str, Callable[[Any], Iterator[Watched]]] = {
     "swin": swin_encoder,
     "swinv2": swin_encoder,
     "levit": levit_encoder,
+    "vitdet": vitdet_encoder,
 }
