@@ -40,7 +40,7 @@ RANKS = {
     "conversion": 18,
     "cli": 20,
 }  # fmt: skip
-PACKAGES = ("checkpoints", "verification", "cli")
+PACKAGES = ("checkpoints", "presets", "verification", "cli")
 
 
 def module_of(path):
