@@ -85,7 +85,7 @@ def _in_folder(folder: Path, filename: str) -> Path:
 
 
 def source_from(name: str, get: Callable[[str], Path]) -> Source:
-    """The files of a model, each as `get(its name)` gives it.   get: raises FileNotFoundError for one that is not there"""
+    """A model's files, each as `get(its name)` gives it.   get: raises FileNotFoundError for one that is absent"""
     try:
         config = get(CONFIG)
     except FileNotFoundError:
