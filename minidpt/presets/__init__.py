@@ -32,16 +32,34 @@ from .dinov2_heads import DINOV2_HEADS
 from .midas import MIDAS
 from .originals import ORIGINALS
 
-__all__ = ["ALIASES", "EMBEDDED", "PRESETS", "ade20k_classes", "did_you_mean", "full_name", "licence_note", "preset"]
+__all__ = [
+    "ALIASES",
+    "EMBEDDED",
+    "PRESETS",
+    "ade20k_classes",
+    "did_you_mean",
+    "full_name",
+    "is_restricted",
+    "licence_note",
+    "preset",
+]
 
 PRESETS: dict[str, dict[str, Any]] = {**MIDAS, **DINOV2_HEADS, **DEPTH_ANYTHING, **BACKBONES, **ORIGINALS}
 ALIASES = {name.rpartition("/")[2].removesuffix(".pt").removesuffix(".pth"): name for name in PRESETS}
 
 EMBEDDED: dict[str, dict[str, Any]] = {  # in the package itself, config and all
-    "dpt-mini": {"kind": "relative_inverse", "licence": "mit"}
+    "dpt-mini": {
+        "kind": "relative_inverse",
+        "parameters": 4_343_425,
+        "licence": "mit",
+        "format": "safetensors",
+        "bytes": 8_713_962,
+        "bytes_are": "published",
+    }
 }
 UNTOLD: dict[str, Any] = {"published": [], "quality": {}, "notes": "", "unverified": []}
 FLOAT32_BYTES = 4
+UNKNOWN = "unknown"
 
 
 def preset(name: str) -> dict[str, Any] | None:
@@ -78,12 +96,17 @@ def did_you_mean(name: str) -> str:
 
 def licence_note(name: str) -> str | None:
     """What must be said before a published model is used, or None where its licence allows any use."""
-    row = PRESETS.get(full_name(name), {"licence": ""})
-    if "-nc" in row["licence"]:
-        return f"{full_name(name)}: its licence, {row['licence']}, allows no commercial use"
-    if row["licence"] == "unknown":
+    licence = PRESETS.get(full_name(name), {"licence": ""})["licence"]
+    if not is_restricted(licence):
+        return None
+    if licence == UNKNOWN:
         return f"{full_name(name)}: its publishers name no licence; ask them before you use it commercially"
-    return None
+    return f"{full_name(name)}: its licence, {licence}, allows no commercial use"
+
+
+def is_restricted(licence: str) -> bool:
+    """Whether a licence forbids commercial use, or nobody says what it allows."""
+    return licence == UNKNOWN or "-nc" in licence
 
 
 def ade20k_classes() -> list[str]:
