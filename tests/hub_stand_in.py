@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import http.server
+import json
 import os
 import subprocess
 import sys
@@ -69,15 +70,51 @@ def served(folder):
         server.shutdown()
 
 
-def run_python(stand_in, tmp_path, script, *words, **environment):
-    """A process of its own, as the library reads its settings when it is imported.   -> the finished process"""
+def environment_of(stand_in, tmp_path, **changes):
+    """The environment of a process that takes the stand-in for the Hub and keeps its cache below tmp_path."""
     settings = {
         "HF_ENDPOINT": f"http://127.0.0.1:{stand_in.server_address[1]}",
         "HF_HOME": str(tmp_path / "cache"),
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_XET": "1",
-        **environment,
+        **changes,
     }
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "TRANSFORMERS_"))}
-    command = [sys.executable, "-c", script, *words]
-    return subprocess.run(command, capture_output=True, text=True, env={**clean, **settings}, timeout=120, check=False)
+    return {**clean, **settings}
+
+
+def run_python(stand_in, tmp_path, script, *words, **environment):
+    """A process of its own, as the library reads its settings when it is imported.   -> the finished process"""
+    command, settings = [sys.executable, "-c", script, *words], environment_of(stand_in, tmp_path, **environment)
+    return subprocess.run(command, capture_output=True, text=True, env=settings, timeout=120, check=False)
+
+
+COMMANDS = """
+import contextlib, io, json, sys, time
+time.sleep = lambda seconds: None  # the library waits longer and longer between its attempts to reach the Hub
+from minidpt.cli import main
+for line in sys.stdin:
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        code = main(json.loads(line))
+    print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
+"""
+
+
+@contextlib.contextmanager
+def command_lines(stand_in, tmp_path, *, before="", **environment):
+    """A process that runs command lines one after the other: run(words) -> (exit code, stdout, stderr)
+
+    before: code to run first
+    """
+    command, settings = [sys.executable, "-c", before + COMMANDS], environment_of(stand_in, tmp_path, **environment)
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=settings
+    ) as process:
+
+        def run(words):
+            process.stdin.write(json.dumps(words) + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
+
+        yield run
+        process.stdin.close()

@@ -1,22 +1,20 @@
 """`minidpt models`: what is known, what is here, fetching, checking and removing, against a stand-in of the Hub."""
 
+import contextlib
 import json
+import math
 import sys
 from pathlib import Path
 
 import pytest
-from hub_stand_in import COMMIT, run_python
+from hub_stand_in import COMMIT, command_lines, run_python
 
 from minidpt import cli
 from minidpt.checkpoints import contents, locate
+from minidpt.inspection import find
 from minidpt.presets import EMBEDDED, PRESETS
 
-MODELS = """
-import sys, time
-time.sleep = lambda seconds: None  # the library waits longer and longer between its attempts to reach the Hub
-from minidpt.cli import main
-sys.exit(main(["models", *sys.argv[1:]]))
-"""
+COMMAND = "import sys; from minidpt.cli import main; sys.exit(main(sys.argv[1:]))"
 FULL_DISK = """
 import collections, shutil
 shutil.disk_usage = lambda path: collections.namedtuple("usage", "total used free")(10, 9, 1)
@@ -29,12 +27,17 @@ RESTRICTED = "depth-anything/Depth-Anything-V2-Large-hf"
 def models(stand_in, tmp_path):
     """models(*words) -> the exit code, what was said, and the last line of stderr, where errors are."""
 
-    def run(*words, before="", **environment):
-        done = run_python(stand_in, tmp_path, before + MODELS, *words, **environment)
-        assert "Traceback" not in done.stderr
-        return done.returncode, done.stdout, (done.stderr.strip().splitlines() or [""])[-1]
+    started = {}
+    with contextlib.ExitStack() as stack:
 
-    return run
+        def run(*words, **settings):
+            key = tuple(settings.items())
+            if key not in started:
+                started[key] = stack.enter_context(command_lines(stand_in, tmp_path, **settings))
+            code, out, err = started[key](["models", *words])
+            return code, out, (err.strip().splitlines() or [""])[-1]
+
+        yield run
 
 
 def repository(tmp_path, name="owner/tiny"):
@@ -74,14 +77,8 @@ def test_list_tells_what_is_cached(models, stand_in):
 def test_the_embedded_models_row_is_true():
     source = locate("dpt-mini")
     assert source.weights[0].stat().st_size == EMBEDDED["dpt-mini"]["bytes"]
-    assert sum(entry.size for entry in map(_sized, contents(source).values())) == EMBEDDED["dpt-mini"]["parameters"]
-
-
-def _sized(entry):
-    entry_size = 1
-    for side in entry.shape:
-        entry_size *= side
-    return type("Sized", (), {"size": entry_size})
+    assert find("dpt-mini")[1].kind == EMBEDDED["dpt-mini"]["kind"]
+    assert sum(math.prod(entry.shape) for entry in contents(source).values()) == EMBEDDED["dpt-mini"]["parameters"]
 
 
 def test_list_works_without_the_extra_and_says_so(monkeypatch, capsys):
@@ -178,7 +175,7 @@ def test_what_goes_wrong_is_one_line_and_an_exit_code(models, words, environment
 
 def test_a_non_commercial_licence_is_noted_once_when_pulled(stand_in, tmp_path):
     stand_in.ids.add(RESTRICTED)
-    run = run_python(stand_in, tmp_path, MODELS, "pull", "Depth-Anything-V2-Large-hf")
+    run = run_python(stand_in, tmp_path, COMMAND, "models", "pull", "Depth-Anything-V2-Large-hf")
     assert run.returncode == 0
     notes = [line for line in run.stderr.splitlines() if line.startswith("note: ")]
     assert notes == [f"note: {RESTRICTED}: its licence, cc-by-nc-4.0, allows no commercial use"]
