@@ -1,7 +1,7 @@
 """Encoders that are published on their own, in transformers' format. A DPT on one of them starts from its weights.
 
-Parameters are counted with transformers' Backbone classes (LeViT: LevitModel; Swin: SwinModel without pooler), which
-leave out the classifier that most of the files also hold. Their processors crop, which DPT's does not, so none is here.
+Parameters are counted with transformers' Backbone classes (LeViT: LevitModel), tapped at the last stage; they leave out
+the classifier that most of the files also hold. Their processors crop, which DPT's does not, so none is here.
 """
 
 from typing import Any
@@ -63,12 +63,12 @@ BACKBONES: dict[str, dict[str, Any]] = {
     "microsoft/beit-large-patch16-224": beit("large", 224, 303_403_520),
     "microsoft/beit-large-patch16-384": beit("large", 384, 303_971_840),
     "microsoft/beit-large-patch16-512": beit("large", 512, 304_647_680),
-    "microsoft/swin-tiny-patch4-window7-224": swin_row(swin("tiny", 224, 7), 27_519_354),
-    "microsoft/swin-small-patch4-window7-224": swin_row(swin("small", 224, 7), 48_837_258),
-    "microsoft/swin-base-patch4-window7-224": swin_row(swin("base", 224, 7), 86_743_224),
-    "microsoft/swin-base-patch4-window12-384": swin_row(swin("base", 384, 12), 86_878_584),
-    "microsoft/swin-large-patch4-window7-224": swin_row(swin("large", 224, 7), 194_995_476),
-    "microsoft/swin-large-patch4-window12-384": swin_row(swin("large", 384, 12), 195_198_516),
+    "microsoft/swin-tiny-patch4-window7-224": swin_row(swin("tiny", 224, 7), 27_520_890),
+    "microsoft/swin-small-patch4-window7-224": swin_row(swin("small", 224, 7), 48_838_794),
+    "microsoft/swin-base-patch4-window7-224": swin_row(swin("base", 224, 7), 86_745_272),
+    "microsoft/swin-base-patch4-window12-384": swin_row(swin("base", 384, 12), 86_880_632),
+    "microsoft/swin-large-patch4-window7-224": swin_row(swin("large", 224, 7), 194_998_548),
+    "microsoft/swin-large-patch4-window12-384": swin_row(swin("large", 384, 12), 195_201_588),
     f"{V2}-tiny-patch4-window8-256": swinv2_row(swinv2("tiny", 256, 8, AS_IT_IS), 27_576_618),
     f"{V2}-tiny-patch4-window16-256": swinv2_row(swinv2("tiny", 256, 16, AS_IT_IS), 27_576_618),
     f"{V2}-small-patch4-window8-256": swinv2_row(swinv2("small", 256, 8, AS_IT_IS), 48_957_882),

@@ -1,7 +1,7 @@
 """Checkpoints as their authors published them, by file name: isl-org/DPT, MiDaS, Depth Anything, DINOv2 heads.
 
-What differs from transformers' conversions of the same weights: the eps of timm's layer norms is 1e-6, MiDaS resizes
-each fused map to the next one's size rather than doubling it, pictures keep their proportions. Where a conversion is
+What differs from transformers' conversions of the same weights: the eps of timm's layer norms is 1e-6, each fused map is
+resized to the next one's size rather than doubled, as MiDaS 3.1 does, and pictures keep their proportions. Where a conversion is
 published, `twin` names it; the metric and the convolutional models have none.   dpt-facts 3.1, 3.2, 4.2 to 4.4
 """
 
@@ -39,7 +39,7 @@ def row(config: Row, parameters: int, processor: Row, release: str, **more: Any)
 
 
 def vit(config: Row) -> Row:
-    return {**config, "layer_norm_eps": TIMM_EPS}
+    return {**config, "layer_norm_eps": TIMM_EPS, "fusion_upsample": "next_size"}
 
 
 def next_size(config: Row) -> Row:
@@ -59,7 +59,8 @@ NYU_QUALITY = metric_quality(0.904, 0.988, 0.998, 0.109, 0.054, 0.357, 0.129, 9.
 NEW_NYU_QUALITY = metric_quality(0.905, 0.988, 0.998, 0.109, 0.055, 0.357, 0.129, 9.427, 0.045)
 KITTI_QUALITY = metric_quality(0.959, 0.995, 0.999, 0.062, 0.222, 2.575, 0.092, 8.282, 0.027)
 
-SWIN_LARGE = pyramid(swin("large", 384, 12), 192, 384, 768, 1536)
+RAW_TAPS = {"apply_layernorm": False, "always_partition": False}  # of Swin: as timm and MiDaS do, not transformers
+SWIN_LARGE = pyramid({**swin("large", 384, 12), **RAW_TAPS}, 192, 384, 768, 1536)
 NEXT_VIT_LARGE = pyramid({"model_type": "nextvit"}, 96, 256, 512, 1024)
 LEVIT_384 = {  # three levels; the head works on a map that two transposed convolutions have doubled twice
     "backbone_config": {"model_type": "levit", **LEVIT["384"], "out_features": ["layer4", "layer12", "layer22"]},
@@ -124,8 +125,7 @@ ISL_ORG_FILES: dict[str, Row] = {
 
 
 def midas_vit(config: Row, parameters: int, twin: str) -> Row:
-    config = {**vit(config), "fusion_upsample": "next_size"}
-    return row(config, parameters, in_proportion(384, 384), MIDAS_3, twin=twin)
+    return row(vit(config), parameters, in_proportion(384, 384), MIDAS_3, twin=twin)
 
 
 def midas(config: Row, parameters: int, processor: Row, **more: Any) -> Row:
@@ -169,24 +169,24 @@ MIDAS_FILES: dict[str, Row] = {
     ),
     "dpt_swin_large_384.pt": midas(
         SWIN_LARGE,
-        211_867_381,
+        211_870_453,
         stretched(384),
         quality={"MiDaS 3.1 zero-shot": zero_shot(0.1126, 0.0853, 0.2428, 8.74, 6.60, 3.34)},
         notes="213 million parameters by MiDaS's table; the count here is ours",
     ),
     "dpt_next_vit_large_384.pt": midas(
         NEXT_VIT_LARGE,
-        0,
+        71_235_713,
         in_proportion(384, 384),
         quality={"MiDaS 3.1 zero-shot": zero_shot(0.1031, 0.0954, 0.2295, 9.21, 6.89, 3.47)},
         notes="72 million parameters by MiDaS's table; the count here is ours",
     ),
     "dpt_levit_224.pt": midas(
         LEVIT_384,
-        0,
+        49_089_765,
         stretched(224),
         quality={"MiDaS 3.1 zero-shot": zero_shot(0.1314, 0.1206, 0.3148, 18.21, 15.27, 8.64)},
-        notes="51 million parameters by MiDaS's table; the count here is ours; depth of 218 x 218",
+        notes="51 million parameters by MiDaS's table, with two classifiers; the count here is ours; depth of 218 x 218",
     ),
 }
 
