@@ -1,8 +1,8 @@
 """Checkpoints as their authors published them, by file name: isl-org/DPT, MiDaS, Depth Anything, DINOv2 heads.
 
-What differs from transformers' conversions of the same weights: the eps of timm's layer norms is 1e-6, each fused map is
-resized to the next one's size rather than doubled, as MiDaS 3.1 does, and pictures keep their proportions. Where a conversion is
-published, `twin` names it; the metric and the convolutional models have none.   dpt-facts 3.1, 3.2, 4.2 to 4.4
+What differs from transformers' conversions of the same weights: the eps of timm's layer norms is 1e-6, each fused map
+is resized to the next one's size rather than doubled, as MiDaS 3.1 does, and pictures keep their proportions. Where a
+conversion is published, `twin` names it; the metric and the convolutional models have none.   dpt-facts 3.1, 3.2, 4.2
 """
 
 from typing import Any
@@ -186,7 +186,7 @@ MIDAS_FILES: dict[str, Row] = {
         49_089_765,
         stretched(224),
         quality={"MiDaS 3.1 zero-shot": zero_shot(0.1314, 0.1206, 0.3148, 18.21, 15.27, 8.64)},
-        notes="51 million parameters by MiDaS's table, with two classifiers; the count here is ours; depth of 218 x 218",
+        notes="51 million parameters by MiDaS's table, which counts two classifiers; its depth is 218 x 218",
     ),
 }
 
