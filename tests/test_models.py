@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hub_stand_in import COMMIT, command_lines, run_python
 
-from minidpt import cli
-from minidpt.checkpoints import contents, locate
+from minidpt import HubError, cli
+from minidpt.checkpoints import contents, hub, licences, locate
 from minidpt.inspection import find
 from minidpt.presets import EMBEDDED, PRESETS
 
@@ -180,6 +180,20 @@ def test_a_non_commercial_licence_is_noted_once_when_pulled(stand_in, tmp_path):
     notes = [line for line in run.stderr.splitlines() if line.startswith("note: ")]
     assert notes == [f"note: {RESTRICTED}: its licence, cc-by-nc-4.0, allows no commercial use"]
     assert run.stderr.startswith(notes[0])  # before anything is fetched
+
+
+def test_other_verbs_note_the_licence_too(monkeypatch, capsys):
+    def fetch(repo_id, filename, *, revision=None):
+        raise HubError("no network")
+
+    licences._say.cache_clear()
+    monkeypatch.setattr(hub, "fetch", fetch)
+    assert cli.main(["inspect", RESTRICTED]) == 0  # looks at no weights
+    assert cli.main(["convert", RESTRICTED, "folder"]) == 5
+    assert cli.main(["convert", RESTRICTED, "folder"]) == 5
+    note, *errors = capsys.readouterr().err.splitlines()
+    assert note.startswith(f"note: {RESTRICTED}: its licence, cc-by-nc-4.0,")
+    assert errors == ["error: no network"] * 2
 
 
 @pytest.mark.parametrize("words", [["pull", "owner/a"], ["path", "owner/a"], ["verify", "owner/a"], ["rm", "owner/a"]])

@@ -64,7 +64,7 @@ def test_a_row_says_everything_and_nothing_unknown(name):
     assert row["format"] in ("safetensors", "pickle", "original")
     assert set(row.get("unverified", ())) <= row.keys()
     assert bool(row["licence"]) or name == "dpt-base"
-    assert (row["format"] == "original") == (HUB_ID.fullmatch(name) is None)
+    assert HUB_ID.fullmatch(name) or row["format"] == "original"
     assert ("release" in row) == (row["format"] == "original" and name != "dpt-base")
     assert row.get("twin", "Intel/dpt-large") in PRESETS
     json.dumps(row)  # literal through and through
@@ -297,7 +297,7 @@ def test_every_restricted_licence_is_noted():
     noted = {name for name in PRESETS if licence_note(name)}
     expected = {name for name, row in PRESETS.items() if row["licence"] not in ("", "mit", "apache-2.0")}
     assert noted == expected
-    assert all(re.search("V2-(Base|Large|Metric)|v2_(vit[bl]|metric)", name) for name in noted)
+    assert all(re.search("smp-hub|V2-(Base|Large|Metric)|v2_(vit[bl]|metric)", name) for name in noted)
 
 
 def test_known_models_need_no_network_and_no_extra(monkeypatch):

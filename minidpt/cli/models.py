@@ -126,7 +126,7 @@ def _where(name: str, row: dict[str, Any]) -> str | None:
 
     if _is_embedded(name):
         return "embedded"
-    if row["format"] == "original":
+    if "/" not in name:
         return None
     try:
         cache.cached(name)
@@ -155,7 +155,7 @@ def _cells(record: dict[str, Any]) -> list[str]:
     from ..presets import UNKNOWN, is_restricted
 
     licence, where = record["licence"], WHERE[record["where"]]
-    if record["format"] == "original":
+    if record["format"] == "original" and "/" not in record["id"]:
         where = "a file of its authors" if licence else "never published"
     if is_restricted(licence):
         licence += ", ASK BEFORE USE" if licence == UNKNOWN else ", NOT FOR COMMERCIAL USE"

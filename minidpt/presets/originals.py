@@ -65,6 +65,7 @@ NEXT_VIT_LARGE = pyramid({"model_type": "nextvit"}, 96, 256, 512, 1024)
 LEVIT_384 = {  # three levels; the head works on a map that two transposed convolutions have doubled twice
     "backbone_config": {"model_type": "levit", **LEVIT["384"], "out_features": ["layer4", "layer12", "layer22"]},
     "neck_hidden_sizes": [384, 512, 768],
+    "reassemble_factors": [1, 1, 1],
     "stem_transpose": True,
     "head_hidden_size": 8,
 }
@@ -190,6 +191,21 @@ MIDAS_FILES: dict[str, Row] = {
     ),
 }
 
+SMP_FILES: dict[str, Row] = {  # the names of segmentation_models.pytorch, which are neither isl-org's nor transformers'
+    "smp-hub/dpt-large-ade20k": row(
+        {**vit(LARGE), **ADE20K, "fusion_upsample": "scale2", "use_auxiliary_head": False},
+        343_331_478,
+        in_proportion(480, 480),
+        "the Hub, under this id",
+        architecture="DPTForSemanticSegmentation",
+        kind="segmentation",
+        licence="unknown",
+        twin="Intel/dpt-large-ade",
+        notes="the count is that of Intel's without the auxiliary head",
+        unverified=["licence", "processor"],
+    ),
+}
+
 SIZES = {"s": "small", "b": "base", "l": "large", "g": "giant"}
 
 
@@ -240,4 +256,4 @@ HEAD_FILES: dict[str, Row] = {
     for data in ("nyu", "kitti")
 }
 
-ORIGINALS: dict[str, Row] = {**ISL_ORG_FILES, **MIDAS_FILES, **DEPTH_ANYTHING_FILES, **HEAD_FILES}
+ORIGINALS: dict[str, Row] = {**ISL_ORG_FILES, **MIDAS_FILES, **SMP_FILES, **DEPTH_ANYTHING_FILES, **HEAD_FILES}
