@@ -313,11 +313,21 @@ def test_rm_removes_nothing_outside_the_cache(models, stand_in, tmp_path):
     assert (outside / "file").read_text() == "mine"
 
 
+def test_rm_says_where_what_it_cannot_understand_lies(models, tmp_path):
+    models("pull", "owner/tiny")
+    blob(tmp_path).unlink()
+    code, _, error = models("rm", "owner/tiny")
+    assert code == 3
+    assert f"{repository(tmp_path)} is no sound part of the cache; look at it and remove it by hand" in error
+    assert (repository(tmp_path) / "refs" / "main").exists()
+
+
 def test_rm_refuses_a_repository_that_is_a_link(models, tmp_path):
     models("pull", "owner/tiny")
     elsewhere = tmp_path / "elsewhere"
     repository(tmp_path).rename(elsewhere)
     repository(tmp_path).symlink_to(elsewhere)
-    code, _, _ = models("rm", "owner/tiny")
+    code, _, error = models("rm", "owner/tiny")
     assert code == 3
+    assert "leads out of the cache" in error
     assert (elsewhere / "snapshots" / COMMIT / "config.json").exists()

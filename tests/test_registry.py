@@ -293,6 +293,13 @@ def test_free_licences_and_local_folders_are_passed_in_silence(tmp_path, caplog,
     assert caplog.records == []
 
 
+def test_an_original_file_is_known_by_its_name(tmp_path, caplog, unsaid):
+    for file in ("depth_anything_v2_vitl.pth", "depth_anything_v2_vits.pth", "mine.pth"):
+        (tmp_path / file).write_bytes(b"")
+        licences.say_licence(tmp_path / file)
+    assert [record.getMessage() for record in caplog.records] == [licence_note("depth_anything_v2_vitl.pth")]
+
+
 def test_every_restricted_licence_is_noted():
     noted = {name for name in PRESETS if licence_note(name)}
     expected = {name for name, row in PRESETS.items() if row["licence"] not in ("", "mit", "apache-2.0")}

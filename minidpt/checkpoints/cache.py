@@ -144,6 +144,9 @@ def remove(name: str, revision: str | None = None) -> tuple[int, int]:
     repos = scanned.repos if scanned is not None else ()
     repo = next((repo for repo in repos if (repo.repo_type, repo.repo_id) == ("model", repo_id)), None)
     found = [r for r in (repo.revisions if repo else ()) if revision in (None, r.commit_hash, *r.refs)]
+    folder = hub.cache_folder(repo_id) / hub.folder_name(repo_id)
+    if repo is None and folder.exists():
+        raise CheckpointError(f"{repo_id}: {folder} is no sound part of the cache; look at it and remove it by hand")
     if not found:
         raise CheckpointError(f"{repo_id}: not in the cache" + (f" at revision {revision}" if revision else ""))
     # alone, for the library looks for the commits in all models, and forks share commits

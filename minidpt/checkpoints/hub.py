@@ -62,13 +62,18 @@ def about_file(repo_id: str, filename: str, *, revision: str | None = None) -> A
 
 def is_downloaded(repo_id: str, about: Any) -> bool:
     """Whether the content that the Hub speaks of is in the cache already, under whatever name."""
-    return (cache_folder(repo_id) / f"models--{repo_id.replace('/', '--')}" / "blobs" / str(about.etag)).exists()
+    return (cache_folder(repo_id) / folder_name(repo_id) / "blobs" / str(about.etag)).exists()
 
 
 def cache_folder(repo_id: str) -> Path:
     """Where the Hub's library keeps what it downloads: HF_HUB_CACHE, below HF_HOME unless set."""
     hub, _ = library(repo_id)
     return Path(hub.constants.HF_HUB_CACHE)
+
+
+def folder_name(repo_id: str) -> str:
+    """The name of a model's folder in the cache."""
+    return f"models--{repo_id.replace('/', '--')}"
 
 
 @contextmanager

@@ -10,8 +10,14 @@ log = logging.getLogger(__name__)
 
 
 def say_licence(name: str | Path) -> None:
-    """Log a warning if the name is that of a published model whose licence restricts its use; a local path never is."""
-    if not Path(name).exists():
+    """Log a warning if the name is that of a published model whose licence restricts its use.
+
+    A local file is taken for what its name says, as originals are known by their files' names; a folder is not.
+    """
+    path = Path(name)
+    if path.is_file():
+        _say(path.name)
+    elif not path.exists():
         _say(full_name(str(name)))
 
 
