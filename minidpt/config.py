@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -313,11 +313,17 @@ class DepthAnythingConfig(DecoderConfig):
 MODEL_CONFIGS: dict[str, type[DecoderConfig]] = {c.model_type: c for c in (DPTConfig, DepthAnythingConfig)}
 
 
-def read_config(path: Path) -> PretrainedConfig:
-    """The config in a config.json, of whichever model it is. ConfigError names the file and the key."""
-    values = read_json(path)
+def read_config(path: Path, amend: Callable[[Any], Any] | None = None) -> PretrainedConfig:
+    """The config in a config.json, of whichever model it is. ConfigError names the file and the key.
+
+    amend: changes the file's contents before they are looked at
+    """
+    values = read_json(path) if amend is None else amend(read_json(path))
     known: dict[str, type[PretrainedConfig]] = {**MODEL_CONFIGS, **BACKBONE_CONFIGS}
     name = values.get("model_type", "dpt") if isinstance(values, dict) else "dpt"
     if name not in known:
         raise ConfigError(f"{path}: model_type {name!r:.80} is not one of {', '.join(known)}")
-    return known[name].from_json(path)
+    try:
+        return known[name].from_dict(values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None

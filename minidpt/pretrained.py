@@ -12,8 +12,9 @@ import numpy as np
 
 from . import checkpoints, ops, params
 from .backbones import Encoded, EncoderConfig, backbone_of
-from .checkpoints import transformers_names
+from .checkpoints import quirks, transformers_names
 from .checkpoints.config_files import PretrainedConfig
+from .checkpoints.licences import say_licence
 from .config import DPTConfig, read_config
 from .errors import CheckpointError, ConfigError
 from .ops import Backend
@@ -232,9 +233,10 @@ class Opened:
 
 def open_checkpoint(name: str | Path, *, config: Any = None, revision: str | None = None) -> Opened:
     """Locate a model, read its config (unless given) and its files' headers.   Errors as `from_pretrained`'s"""
+    say_licence(name)
     source = checkpoints.locate(name, revision=revision)
     if config is None:
         if source.config is None:
             raise CheckpointError(f"{name}: has no config.json beside it; pass config=DPTConfig(...)")
-        config = read_config(source.config)
+        config = read_config(source.config, quirks.amend)
     return Opened(source, config, checkpoints.contents(source))

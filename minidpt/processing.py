@@ -196,7 +196,7 @@ class DPTImageProcessor:
         what cannot be fetched.
         """
         row = None if os.path.exists(source) or revision is not None else preset(str(source))
-        if row is not None:
+        if row is not None and row["processor"] is not None:
             return cls(**{**row["processor"], **overrides})
         path = Path(source)
         if not (path.is_file() and path.suffix == ".json"):

@@ -39,7 +39,7 @@ RANKS = {
     "verification": 19, "conversion": 19,
     "cli": 20,
 }  # fmt: skip
-PACKAGES = ("checkpoints", "verification", "cli")
+PACKAGES = ("checkpoints", "presets", "verification", "cli")
 
 
 def module_of(path):

@@ -1,19 +1,12 @@
 """Hub ids, against a stand-in of the Hub on this machine: download, cache, revision, offline, and what goes wrong."""
 
-import http.server
-import os
-import subprocess
 import sys
-import threading
-from contextlib import contextmanager
 
 import pytest
-from tiny import PLAIN, lively
+from hub_stand_in import COMMIT, run_python
 
-from minidpt import DPTConfig, DPTForDepthEstimation, DPTImageProcessor, HubError
+from minidpt import DPTForDepthEstimation, HubError
 from minidpt.checkpoints import hub
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 LOAD = """
 import sys, time
@@ -27,77 +20,8 @@ except MiniDPTError as error:
 """
 
 
-class StandIn(http.server.BaseHTTPRequestHandler):
-    """Answers what huggingface_hub asks for a file: /owner/name/resolve/REVISION/FILE, headers first."""
-
-    def do_HEAD(self):
-        self.answer(body=False)
-
-    def do_GET(self):
-        self.server.downloads.append(self.path)
-        self.answer(body=True)
-
-    def answer(self, *, body):
-        parts = self.path.split("?")[0].strip("/").split("/")
-        known = len(parts) == 5 and parts[:3] == ["owner", "tiny", "resolve"]
-        file = self.server.folder / parts[-1]
-        if not known or parts[3] not in ("main", COMMIT):
-            code, content = 404, b""
-            kind = "RevisionNotFound" if known else "RepoNotFound"
-        elif not file.is_file():
-            code, content, kind = 404, b"", "EntryNotFound"
-        else:
-            code, content, kind = 200, file.read_bytes(), None
-        self.send_response(code)
-        if kind:
-            self.send_header("X-Error-Code", kind)
-        self.send_header("X-Repo-Commit", COMMIT)
-        self.send_header("ETag", f'"{parts[-1]}-1"')
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if body:
-            self.wfile.write(content)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def stand_in(tmp_path):
-    pytest.importorskip("huggingface_hub", reason="Hub ids need the hub extra")
-    folder = tmp_path / "served"
-    lively(DPTForDepthEstimation(DPTConfig(**PLAIN))).save_pretrained(folder)
-    DPTImageProcessor(size=32).save_pretrained(folder)
-    with serving(folder) as server:
-        yield server
-
-
-@contextmanager
-def serving(folder):
-    """The stand-in, while the block runs: owner/tiny has the files of the folder."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), StandIn) as server:
-        server.folder, server.downloads = folder, []
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
-
-
-def environment(server, tmp_path, **more):
-    """What a process must be told to take the stand-in for the Hub."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "TRANSFORMERS_"))}
-    return clean | {
-        "HF_ENDPOINT": f"http://127.0.0.1:{server.server_address[1]}",
-        "HF_HOME": str(tmp_path / "cache"),
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_DISABLE_XET": "1",
-        **more,
-    }
-
-
-def load(stand_in, tmp_path, name="owner/tiny", revision="", **more):
-    """A process of its own, as the library reads its settings when it is imported."""
-    command, settings = [sys.executable, "-c", LOAD, name, revision], environment(stand_in, tmp_path, **more)
-    run = subprocess.run(command, capture_output=True, text=True, env=settings, timeout=120)
+def load(stand_in, tmp_path, name="owner/tiny", revision="", **environment):
+    run = run_python(stand_in, tmp_path, LOAD, name, revision, **environment)
     assert run.returncode == 0, run.stderr
     return run.stdout.strip()
 

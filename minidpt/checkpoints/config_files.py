@@ -17,10 +17,13 @@ class PretrainedConfig(Config):
 
     @classmethod
     def from_pretrained(cls, name: str | Path, *, revision: str | None = None, **changes: Any) -> Self:
-        """The config of a published model (known without a download), of a folder or of a Hub id, with `changes`."""
+        """The config of a published model (known without a download), of a folder or of a Hub id, with `changes`.
+
+        With a revision the Hub is asked even of a published model.
+        """
         cls.refuse_slips(changes)
-        row = None if Path(name).exists() else preset(str(name))
-        values = {"model_type": "dpt", **row["config"]} if row else read_json(config_file(name, revision))
+        row = None if Path(name).exists() or revision is not None else preset(str(name))
+        values = dict(row["config"]) if row else read_json(config_file(name, revision))
         if not isinstance(values, Mapping):
             return cls.from_dict(values)  # which says what is wrong
         stale = {key for pair in TIED if pair & changes.keys() for key in pair}

@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from ..errors import CheckpointError
+from ..presets import did_you_mean, full_name, preset
 from ..schema import read_json
 from . import hub
 
@@ -35,7 +36,7 @@ def locate(name: str | Path, *, revision: str | None = None) -> Source:
     """Find a model's config and weights. CheckpointError or HubError if there is no such model."""
     path = _path(name)
     if not path.is_file():
-        return _source(str(name), _getter(name, path, revision))
+        return source_from(str(name), _getter(name, path, revision))
     if path.suffix != ".safetensors":
         raise CheckpointError(f"{path}: not a .safetensors file; a model is a folder, a .safetensors file or a Hub id")
     config = path.with_name(CONFIG)
@@ -60,9 +61,21 @@ def _getter(name: str | Path, path: Path, revision: str | None) -> Callable[[str
     if path.is_dir() or path.is_file():
         folder = path if path.is_dir() else path.parent
         return lambda filename: _in_folder(folder, filename)
-    if HUB_ID.fullmatch(str(name)):
-        return lambda filename: hub.fetch(str(name), filename, revision=revision)
-    raise CheckpointError(f"{name}: no such folder or file, and not a Hub id (owner/name)")
+    repo_id = full_name(str(name))
+    if HUB_ID.fullmatch(repo_id):
+        return lambda filename: hub.fetch(repo_id, filename, revision=revision)
+    raise CheckpointError(nowhere(str(name)))
+
+
+def nowhere(name: str) -> str:
+    """What to tell about a name that is neither here nor on the Hub."""
+    row = preset(name)
+    if row is None:
+        return f"{name}: no such folder or file, and not a Hub id (owner/name){did_you_mean(name)}"
+    if "release" not in row:
+        return f"{name}: no weights of it were ever published; its config alone is known"
+    twin = f", or use {row['twin']}, the same weights" if "twin" in row else ""
+    return f"{name}: no such file here; get it from {row['release']} and give its path{twin}"
 
 
 def _in_folder(folder: Path, filename: str) -> Path:
@@ -71,7 +84,8 @@ def _in_folder(folder: Path, filename: str) -> Path:
     return folder / filename
 
 
-def _source(name: str, get: Callable[[str], Path]) -> Source:
+def source_from(name: str, get: Callable[[str], Path]) -> Source:
+    """A model's files, each as `get(its name)` gives it.   get: raises FileNotFoundError for one that is absent"""
     try:
         config = get(CONFIG)
     except FileNotFoundError:

@@ -13,12 +13,13 @@ from collections.abc import Sequence
 
 from .. import errors
 from .options import Parser, add_common
-from .report import UsageError, fail, say, write_anything
+from .report import UsageError, fail, say, warnings_as_notes, write_anything
 
 VERBS = {
     "demo": "depth of an embedded picture with the embedded model: the first thing to try",
     "depth": "pictures -> depth maps",
     "segment": "pictures -> maps of class labels",
+    "models": "the published models: list, pull, path, verify, rm",
     "inspect": "what a model is made of: stages, shapes, parameters",
     "verify": "a model against transformers or a recorded reference, stage by stage",
     "convert": "a checkpoint -> a folder that minidpt and transformers load, in another type",
@@ -46,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in (words[: words.index("--")] if "--" in words else words)
     try:
-        code = _dispatch(words)
+        with warnings_as_notes():
+            code = _dispatch(words)
     except SystemExit as stop:  # argparse, after --help and --version
         code = stop.code if isinstance(stop.code, int) else USAGE
     except BaseException as error:

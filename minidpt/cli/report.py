@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import logging
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 
@@ -30,6 +32,19 @@ def say_json(record: dict[str, Any]) -> bool:
 def note(text: str) -> None:
     """One line on stderr that is worth knowing and stops nothing."""
     _to_stderr(f"note: {printable(text)}")
+
+
+@contextlib.contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Let what the package logs as a warning appear as a note."""
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: note(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("minidpt")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def fail(text: str) -> None:
