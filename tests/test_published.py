@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -52,27 +53,29 @@ def known(tmp_path, monkeypatch):
         "processor": {"size": {"height": 16, "width": 24}},
         "parameters": 1,
         "licence": "",
-        "published": {
-            "picture": "http://127.0.0.1:9/cats.png",
-            "input": [16, 24],
-            "where": "predicted_depth[0, :3, 1:4]",
-            "values": np.round(answer.predicted_depth[0, :3, 1:4].astype(float), 4).tolist(),
-            "atol": 1e-4,
-        },
+        "published": [
+            {
+                "picture": "http://127.0.0.1:9/cats.png",
+                "input": (16, 24),
+                "where": "predicted_depth[0, :3, 1:4]",
+                "values": np.round(answer.predicted_depth[0, :3, 1:4].astype(float), 4).tolist(),
+                "preparation": "",
+            }
+        ],
     }
     monkeypatch.setitem(PRESETS, "owner/tiny", row)
     monkeypatch.setitem(ALIASES, "tiny", "owner/tiny")
     monkeypatch.setattr(minidpt.checkpoints.hub, "fetch", lambda _, filename, **__: tmp_path / "served" / filename)
     for name in published.OFFLINE:
         monkeypatch.delenv(name, raising=False)
-    return row["published"]
+    return row["published"][0]
 
 
 def test_published_values_pass_and_a_wrong_one_fails(known, capsys):
     code, out, _ = verify(capsys, "owner/tiny", "--image", "cats.png")
     assert code == 0
     assert "owner/tiny against the published values" in out
-    assert "Pillow's resizing" in out
+    assert "the converters' own tolerance" in out
     known["values"][2][0] += 0.01
     code, out, _ = verify(capsys, "owner/tiny", "--image", "cats.png", "--json")
     said = json.loads(out)
@@ -80,6 +83,22 @@ def test_published_values_pass_and_a_wrong_one_fails(known, capsys):
     assert not said["passed"]
     assert said["stages"][0]["where"] == [2, 0]
     assert_close(said["stages"][0]["error"], 0.01, atol=1e-4)
+
+
+def test_a_single_number_may_be_published_too(known):
+    known |= {"where": "predicted_depth[0, 1, 2]", "values": [known["values"][1][1]]}
+    assert published.verify_published("owner/tiny", image="cats.png").passed
+    known["values"] = [known["values"][0] * 1.001]
+    assert not published.verify_published("owner/tiny", image="cats.png").passed
+
+
+def test_every_published_entry_can_be_read():
+    answer = SimpleNamespace(predicted_depth=np.zeros((1, 576, 736)), logits=np.zeros((1, 150, 480, 480)))
+    for name in PRESETS:
+        for entry in published.published(name):
+            assert entry["picture"] in published.PICTURES
+            assert entry["preparation"] in published.PREPARATIONS
+            assert published.part_of(answer, entry["where"]).size == np.size(entry["values"])
 
 
 class Pictures(http.server.BaseHTTPRequestHandler):
@@ -134,17 +153,23 @@ def test_a_picture_that_cannot_be_had_is_one_line(known, capsys, monkeypatch, ad
 
 
 def test_another_picture_or_an_unfit_row_is_named(known):
-    known["input"] = [32, 24]
+    known["input"] = (32, 24)
     with pytest.raises(ConfigError, match="becomes 16 x 24 pixels, the published one became 32 x 24"):
         published.verify_published("owner/tiny", image="cats.png")
-    known |= {"input": [16, 24], "where": "predicted_depth[0, :2, :3]"}
-    with pytest.raises(ConfigError, match=r"has shape \(2, 3\), the published values \(3, 3\)"):
+    known |= {"input": (16, 24), "where": "predicted_depth[0, :2, :3]"}
+    with pytest.raises(ConfigError, match="is 6 numbers, the published are 9"):
         published.verify_published("owner/tiny", image="cats.png")
     known["where"] = "__class__[0]"
     with pytest.raises(ConfigError, match="is no slice"):
         published.verify_published("owner/tiny", image="cats.png")
-    known |= {"where": "predicted_depth[0, :3, 1:4]", "processor": {"do_normalize": False}}
-    assert not published.verify_published("owner/tiny", image="cats.png").passed
+    known["where"] = "predicted_depth[0, :3, 1:4], of 64 x 32"
+    with pytest.raises(ConfigError, match="predicted_depth is 32 x 64, not as in"):
+        published.verify_published("owner/tiny", image="cats.png")
+    known |= {"where": "predicted_depth[0, :3, 1:4], of 32 x 64", "preparation": "by hand"}
+    with pytest.raises(ConfigError, match="prepared by 'by hand', which is not known here"):
+        published.verify_published("owner/tiny", image="cats.png")
+    known["preparation"] = next(name for name in published.PREPARATIONS if name)
+    assert not published.verify_published("owner/tiny", image="cats.png").passed, "not normalised"
     with pytest.raises(ConfigError, match="no published values are known"):
         published.verify_published("dpt-mini")
 

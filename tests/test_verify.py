@@ -70,7 +70,7 @@ def test_rows_hold_error_place_and_bound_in_the_order_of_the_tape():
 def test_what_cannot_be_compared_fails(x, words):
     stages = {"fused.0": Expected(np.ones(6), (2, 3), 1e-7, 1.0)}
     rows = compare({} if x is None else {"fused.0": x}, stages)
-    report = Report("m", "reference", "input", rows, 3)
+    report = Report("m", "reference", "input", rows, "3 times")
     assert not report.passed
     assert f"FAILED: 1 of 1 stage; the first in the data flow is fused.0: {words}" in report.verdict()
     assert "FAIL" in report.text().splitlines()[5]
@@ -80,7 +80,7 @@ def test_what_cannot_be_compared_fails(x, words):
 def test_a_report_names_the_stage_nearest_to_its_bound():
     stages = {name: Expected(np.ones(2), (2,), 1e-5, 1.0) for name in ("a", "b", "c")}
     tape = {"a": np.array([1, 1 + 1e-6]), "b": np.array([1 + 2e-5, 1]), "c": np.ones(2)}
-    report = Report("m", "reference", "input", compare(tape, stages), 3)
+    report = Report("m", "reference", "input", compare(tape, stages), "3 times")
     assert report.passed
     assert report.verdict() == "passed: 3 stages within the bound; nearest to it: b, 0.67 of it"
     line = next(line for line in report.text().splitlines() if line.startswith("b "))
@@ -160,7 +160,7 @@ ROW = '{"fused.0": [[2, 3], 1, 0.1, 1.0]}'
     ("changes", "words"),
     [
         ({"format": "pt"}, "its format is 'pt'"),
-        ({"format": None}, "its format is None"),
+        ({"format": "minidpt reference 2"}, "its format is 'minidpt reference 2'"),
         ({"stages": None}, "no 'stages'"),
         ({"command": None}, "no 'command'"),
         ({"stages": "{}"}, "list no stages"),

@@ -79,7 +79,7 @@ def against_file(args: argparse.Namespace, chosen: dict) -> int:
 def published(args: argparse.Namespace, chosen: dict) -> int:
     from ..verification.published import published, verify_published
 
-    if published(args.model) is None:
+    if not published(args.model):
         raise UsageError(
             f"{args.model}: no published values are known; say against what: --against transformers, "
             "--against FILE, or --save FILE to record"

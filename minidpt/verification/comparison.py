@@ -91,6 +91,12 @@ def _row(name: str, x: np.ndarray | None, expected: Expected, allowed: float) ->
     return Row(name, float(error[worst]), where, *facts)
 
 
+def bound_in_words(allowed: float) -> str:
+    """What `Expected.bound` is."""
+    own = "the reference's own float32 error"
+    return f"{allowed:g} times {own}, which counts as at least {ROUNDING:g} of the stage's largest value"
+
+
 def uncovered(tape: Mapping[str, np.ndarray], stages: Mapping[str, Expected]) -> list[str]:
     """The stages that minidpt recorded and the reference does not have, numbers written as a star."""
     starred = (".".join("*" if part.isdigit() else part for part in name.split(".")) for name in tape)
@@ -111,14 +117,14 @@ def clipped(stages: Mapping[str, Expected]) -> float:
 class Report:
     """A comparison's outcome, for people and for programs.
 
-    model, against, subject: what was compared with what, on which input, a few words each
+    model, against, subject, bound: what was compared with what, on which input, within what; a few words each
     """
 
     model: str
     against: str
     subject: str
     rows: Sequence[Row]
-    allowed: float
+    bound: str
     notes: Sequence[str] = ()
 
     @property
@@ -135,8 +141,7 @@ class Report:
         lines = [
             f"{self.model} against {self.against}",
             f"input  {self.subject}",
-            f"bound  {self.allowed:g} times the reference's own float32 error, which counts as at least {ROUNDING:g} "
-            "of the stage's largest value",
+            f"bound  {self.bound}",
             "",
             f"{'stage':<28}{'largest':>10}{'error':>10}{'of bound':>10}  where",
         ]
@@ -170,7 +175,7 @@ class Report:
             "against": self.against,
             "input": self.subject,
             "passed": self.passed,
-            "allowed": self.allowed,
+            "bound": self.bound,
             "worst": self.worst.stage,
             "notes": list(self.notes),
             "stages": [

@@ -5,8 +5,8 @@ The only file of the package that imports torch and transformers, and only insid
 """
 
 import importlib
+import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -41,8 +41,8 @@ def require() -> None:
 def counterpart(opened: Opened, model: PreTrainedModel, tape: Mapping[str, Array], notes: list[str]) -> Any:
     """The transformers module with the checkpoint's weights; notes gets a line for each thing that it is not."""
     config, source = model.config, opened.source
-    weights = read_weights(source.weights)
-    theirs = eager_config(cast(Path, source.config), model.encoder)  # a model without one is never opened
+    weights, values = read(opened, model, notes)
+    theirs = eager_config(values, model.encoder)
     if isinstance(config, BackboneConfig):
         found = backbone(config, theirs, weights, notes)
         if found is None:
@@ -55,20 +55,29 @@ def counterpart(opened: Opened, model: PreTrainedModel, tape: Mapping[str, Array
     return whole
 
 
-def read_weights(paths: Sequence[Path]) -> dict[str, Any]:
-    """The tensors of .safetensors files, as the safetensors library gives them to torch."""
-    if any(path.suffix != ".safetensors" for path in paths):
-        raise CheckpointError(f"{paths[0]}: transformers reads .safetensors; convert it first: minidpt convert SRC DST")
-    library("torch")
-    load_file = importlib.import_module("safetensors.torch").load_file
-    return {name: tensor for path in paths for name, tensor in load_file(path).items()}
+def read(opened: Opened, model: PreTrainedModel, notes: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(tensors for torch by their names on disk, the fields of config.json), as the files hold them.
+
+    A checkpoint that transformers could not read itself (a pickle, its authors' own names) is taken from minidpt's
+    memory, which verifies what is computed and not what was read.
+    """
+    torch, source = library("torch"), opened.source
+    original = getattr(opened, "original", None) is not None
+    if source.config is not None and not original and all(path.suffix == ".safetensors" for path in source.weights):
+        load_file = importlib.import_module("safetensors.torch").load_file
+        weights = {name: tensor for path in source.weights for name, tensor in load_file(path).items()}
+        return weights, read_json(source.config)
+    notes.append("not a safetensors file of transformers': it gets the weights and config that minidpt read")
+    disk_name = model.disk_name(model.config)
+    weights = {disk_name(name): torch.from_numpy(np.array(weight)) for name, weight in model.weights.items()}
+    return weights, json.loads(model.config.to_json())
 
 
-def eager_config(path: Path, encoder: Any) -> Any:
+def eager_config(values: dict[str, Any], encoder: Any) -> Any:
     """transformers' config, set to the attention that shows its weights; without a backbone that it does not have."""
-    transformers, values = library("transformers"), read_json(path)
+    transformers = library("transformers")
     if type(encoder) in MODEL_OF and not hasattr(transformers, MODEL_OF[type(encoder)].architecture):
-        values.pop("backbone_config", None)
+        values = {key: value for key, value in values.items() if key != "backbone_config"}
     config = transformers.CONFIG_MAPPING[values.get("model_type", "dpt")].from_dict(values)
     for part in (config, getattr(config, "backbone_config", None)):
         if part is not None:
