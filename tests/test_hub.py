@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 
 import pytest
 from tiny import PLAIN, lively
@@ -68,13 +67,6 @@ def stand_in(tmp_path):
     folder = tmp_path / "served"
     lively(DPTForDepthEstimation(DPTConfig(**PLAIN))).save_pretrained(folder)
     DPTImageProcessor(size=32).save_pretrained(folder)
-    with serving(folder) as server:
-        yield server
-
-
-@contextmanager
-def serving(folder):
-    """The stand-in, while the block runs: owner/tiny has the files of the folder."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), StandIn) as server:
         server.folder, server.downloads = folder, []
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -82,22 +74,18 @@ def serving(folder):
         server.shutdown()
 
 
-def environment(server, tmp_path, **more):
-    """What a process must be told to take the stand-in for the Hub."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "TRANSFORMERS_"))}
-    return clean | {
-        "HF_ENDPOINT": f"http://127.0.0.1:{server.server_address[1]}",
+def load(stand_in, tmp_path, name="owner/tiny", revision="", **environment):
+    """A process of its own, as the library reads its settings when it is imported."""
+    settings = {
+        "HF_ENDPOINT": f"http://127.0.0.1:{stand_in.server_address[1]}",
         "HF_HOME": str(tmp_path / "cache"),
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_XET": "1",
-        **more,
+        **environment,
     }
-
-
-def load(stand_in, tmp_path, name="owner/tiny", revision="", **more):
-    """A process of its own, as the library reads its settings when it is imported."""
-    command, settings = [sys.executable, "-c", LOAD, name, revision], environment(stand_in, tmp_path, **more)
-    run = subprocess.run(command, capture_output=True, text=True, env=settings, timeout=120)
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "TRANSFORMERS_"))}
+    command = [sys.executable, "-c", LOAD, name, revision]
+    run = subprocess.run(command, capture_output=True, text=True, env={**clean, **settings}, timeout=120)
     assert run.returncode == 0, run.stderr
     return run.stdout.strip()
 
