@@ -209,6 +209,13 @@ def test_a_truncated_reference_is_refused(here, capsys, keep):
     assert err.count("\n") == 1
 
 
+def test_only_a_reference_may_be_replaced(here):
+    assert recorded.may_be_replaced("absent")
+    assert recorded.may_be_replaced("reference.safetensors")
+    for name in ("model", "model/model.safetensors", "model/config.json"):
+        assert not recorded.may_be_replaced(name), name
+
+
 def test_thinning_keeps_a_prime_step_within_the_room():
     assert [recorded.step_for(100, room=room) for room in (400, 300, 200, 100, 60, 50)] == [1, 2, 2, 5, 7, 11]
     stages = {"a": Expected(np.arange(30.0), (2, 15), 1e-6, 29.0)}
@@ -234,6 +241,8 @@ def test_thinning_keeps_a_prime_step_within_the_room():
         ("model --against absent.safetensors", 3, "no such file; a reference is made by"),
         ("model --against model/model.safetensors", 3, "its format is 'pt'"),
         ("absent --against reference.safetensors", 3, "no such folder"),
+        ("model --save model/model.safetensors", 2, "is there and no reference"),
+        ("model --save model", 2, "is there and no reference"),
     ],
 )
 def test_what_is_asked_wrongly_is_one_line(here, capsys, line, code, words):

@@ -138,24 +138,24 @@ class Report:
 
     def text(self) -> str:
         """The table, stage by stage, and the verdict."""
+        width = max(len(row.stage) for row in self.rows)
         lines = [
             f"{self.model} against {self.against}",
             f"input  {self.subject}",
             f"bound  {self.bound}",
             "",
-            f"{'stage':<28}{'largest':>10}{'error':>10}{'of bound':>10}  where",
+            f"{'stage':<{width}}{'largest':>10}{'error':>10}{'of bound':>10}  where",
         ]
-        lines += [self._line(row) for row in self.rows]
+        lines += [f"{row.stage:<{width}}{self._numbers(row)}" for row in self.rows]
         lines.append("")
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join([*lines, self.verdict()])
 
     @staticmethod
-    def _line(row: Row) -> str:
+    def _numbers(row: Row) -> str:
         if row.problem:
-            return f"{row.stage:<28}{row.largest:>10.3g}{'':>20}  FAIL: {row.problem}"
-        fail = "" if row.passed else "  FAIL"
-        return f"{row.stage:<28}{row.largest:>10.3g}{row.error:>10.2g}{row.share:>10.2f}  {row.where}{fail}"
+            return f"{row.largest:>10.3g}{'':>20}  FAIL: {row.problem}"
+        return f"{row.largest:>10.3g}{row.error:>10.2g}{row.share:>10.2f}  {row.where}{'' if row.passed else '  FAIL'}"
 
     def verdict(self) -> str:
         """One line: passed and how near, or failed and where first."""

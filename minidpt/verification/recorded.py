@@ -146,6 +146,15 @@ def read(path: str | Path) -> Recorded:
     return Recorded(Reference(expected, arrays.get("pixel_values"), about["source"], notes), about, weights)
 
 
+def may_be_replaced(path: str | Path) -> bool:
+    """Whether a new reference may take this name: nothing is there, or an older reference."""
+    path = Path(path)
+    try:
+        return not path.exists() or (bool(index(path)) and metadata(path).get("format") == FORMAT)
+    except CheckpointError:
+        return False
+
+
 def metadata(path: Path) -> dict[str, str]:
     """The texts in the header of a file that `index` found sound."""
     from safetensors import SafetensorError, safe_open
