@@ -70,7 +70,7 @@ def test_rows_hold_error_place_and_bound_in_the_order_of_the_tape():
 def test_what_cannot_be_compared_fails(x, words):
     stages = {"fused.0": Expected(np.ones(6), (2, 3), 1e-7, 1.0)}
     rows = compare({} if x is None else {"fused.0": x}, stages)
-    report = Report("m", "reference", "input", rows, 3)
+    report = Report("m", "reference", "input", rows, "3 times")
     assert not report.passed
     assert f"FAILED: 1 of 1 stage; the first in the data flow is fused.0: {words}" in report.verdict()
     assert "FAIL" in report.text().splitlines()[5]
@@ -80,7 +80,7 @@ def test_what_cannot_be_compared_fails(x, words):
 def test_a_report_names_the_stage_nearest_to_its_bound():
     stages = {name: Expected(np.ones(2), (2,), 1e-5, 1.0) for name in ("a", "b", "c")}
     tape = {"a": np.array([1, 1 + 1e-6]), "b": np.array([1 + 2e-5, 1]), "c": np.ones(2)}
-    report = Report("m", "reference", "input", compare(tape, stages), 3)
+    report = Report("m", "reference", "input", compare(tape, stages), "3 times")
     assert report.passed
     assert report.verdict() == "passed: 3 stages within the bound; nearest to it: b, 0.67 of it"
     line = next(line for line in report.text().splitlines() if line.startswith("b "))
@@ -160,7 +160,7 @@ ROW = '{"fused.0": [[2, 3], 1, 0.1, 1.0]}'
     ("changes", "words"),
     [
         ({"format": "pt"}, "its format is 'pt'"),
-        ({"format": None}, "its format is None"),
+        ({"format": "minidpt reference 2"}, "its format is 'minidpt reference 2'"),
         ({"stages": None}, "no 'stages'"),
         ({"command": None}, "no 'command'"),
         ({"stages": "{}"}, "list no stages"),
@@ -209,6 +209,13 @@ def test_a_truncated_reference_is_refused(here, capsys, keep):
     assert err.count("\n") == 1
 
 
+def test_only_a_reference_may_be_replaced(here):
+    assert recorded.may_be_replaced("absent")
+    assert recorded.may_be_replaced("reference.safetensors")
+    for name in ("model", "model/model.safetensors", "model/config.json"):
+        assert not recorded.may_be_replaced(name), name
+
+
 def test_thinning_keeps_a_prime_step_within_the_room():
     assert [recorded.step_for(100, room=room) for room in (400, 300, 200, 100, 60, 50)] == [1, 2, 2, 5, 7, 11]
     stages = {"a": Expected(np.arange(30.0), (2, 15), 1e-6, 29.0)}
@@ -234,6 +241,8 @@ def test_thinning_keeps_a_prime_step_within_the_room():
         ("model --against absent.safetensors", 3, "no such file; a reference is made by"),
         ("model --against model/model.safetensors", 3, "its format is 'pt'"),
         ("absent --against reference.safetensors", 3, "no such folder"),
+        ("model --save model/model.safetensors", 2, "is there and no reference"),
+        ("model --save model", 2, "is there and no reference"),
     ],
 )
 def test_what_is_asked_wrongly_is_one_line(here, capsys, line, code, words):

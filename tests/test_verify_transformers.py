@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -159,11 +160,28 @@ def test_what_transformers_cannot_run_is_one_line(tmp_path, capsys, monkeypatch)
 def test_weights_that_transformers_misses_are_named(tmp_path, capsys, monkeypatch):
     from minidpt.verification import counterpart
 
-    folder, read = folder_of(tmp_path, DEPTH, PLAIN), counterpart.read_weights
+    folder, read = folder_of(tmp_path, DEPTH, PLAIN), counterpart.read
 
-    def without_head(paths):
-        return {name: tensor for name, tensor in read(paths).items() if not name.startswith("head.head.2")}
+    def without_head(*args):
+        weights, config = read(*args)
+        return {name: tensor for name, tensor in weights.items() if not name.startswith("head.head.2")}, config
 
-    monkeypatch.setattr(counterpart, "read_weights", without_head)
+    monkeypatch.setattr(counterpart, "read", without_head)
     said = verify(capsys, folder, "--against", "transformers", "--size", "32x48", code=1)
     assert "transformers found no weights for head.head.2.bias, head.head.2.weight" in said["notes"][0]
+
+
+@pytest.mark.parametrize("settings", [{"backbone_config": DINOV2, **NECK}, HYBRID], ids=["dinov2", "hybrid"])
+def test_what_transformers_cannot_read_is_given_to_it(settings, tmp_path, monkeypatch):
+    from minidpt.verification.reference import reference
+    from minidpt.verification.subject import hold, load, subject
+
+    folder = folder_of(tmp_path, DEPTH, settings)
+    tested = subject(folder, load(folder), size=(112, 224))
+    tape = tested.tape()
+    opened = replace(tested.opened, source=replace(tested.opened.source, config=None))
+    for path in tested.opened.source.weights:
+        path.unlink()
+    report = hold(tested, tape, reference(opened, tested.model, tested.pixel_values, tape))
+    assert report.passed
+    assert "it gets the weights and config that minidpt read" in report.notes[0]

@@ -105,14 +105,6 @@ def index(path: Path) -> dict[str, Entry]:
     }
 
 
-def metadata(path: Path) -> dict[str, str]:
-    """The texts in the header of a file that `index` found sound."""
-    from safetensors import safe_open
-
-    with _errors(path), safe_open(path, framework="numpy") as file:
-        return dict(file.metadata() or {})
-
-
 @contextmanager
 def _errors(path: Path) -> Iterator[None]:
     try:
@@ -124,7 +116,7 @@ def _errors(path: Path) -> Iterator[None]:
 def write(path: Path, tensors: Mapping[str, np.ndarray], dtype: str, about: Mapping[str, str] | None = None) -> None:
     """Write float32 arrays as `dtype` ("float32" | "float16" | "bfloat16"), to a temporary file first.
 
-    about: the header's metadata; by default what transformers looks for
+    about: metadata beside transformers' own {"format": "pt"}
     """
     from safetensors import TensorSpec, serialize_file
 
@@ -139,7 +131,7 @@ def write(path: Path, tensors: Mapping[str, np.ndarray], dtype: str, about: Mapp
     def serialize(unfinished: Path) -> None:
         unfinished.touch()
         mode = unfinished.stat().st_mode
-        serialize_file(specs, unfinished, dict(about or {"format": "pt"}))
+        serialize_file(specs, unfinished, {"format": "pt", **(about or {})})
         unfinished.chmod(mode)  # the library makes a file that its owner alone may read
 
     publish(path, serialize)

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     if args.save:
         return record(args, chosen)
     if args.against is None:
-        return published(args, chosen)
+        return against_published(args, chosen)
     return against_transformers(args, chosen) if args.against == TRANSFORMERS else against_file(args, chosen)
 
 
@@ -76,10 +76,10 @@ def against_file(args: argparse.Namespace, chosen: dict) -> int:
     return tell(args, hold(tested, tested.tape(), recorded.reference))
 
 
-def published(args: argparse.Namespace, chosen: dict) -> int:
+def against_published(args: argparse.Namespace, chosen: dict) -> int:
     from ..verification.published import published, verify_published
 
-    if published(args.model) is None:
+    if not published(args.model):
         raise UsageError(
             f"{args.model}: no published values are known; say against what: --against transformers, "
             "--against FILE, or --save FILE to record"
@@ -91,10 +91,12 @@ def published(args: argparse.Namespace, chosen: dict) -> int:
 
 def record(args: argparse.Namespace, chosen: dict) -> int:
     from ..verification.counterpart import require
-    from ..verification.recorded import save, thinned, weights_digest
+    from ..verification.recorded import may_be_replaced, save, thinned, weights_digest
     from ..verification.reference import reference
     from ..verification.subject import load, subject
 
+    if not may_be_replaced(args.save):
+        raise UsageError(f"--save {args.save}: is there and no reference; choose another name")
     require()
     loaded = load(args.model, **chosen)
     tested = subject(args.model, loaded, image=args.image, size=args.size, revision=args.revision)

@@ -91,6 +91,12 @@ def _row(name: str, x: np.ndarray | None, expected: Expected, allowed: float) ->
     return Row(name, float(error[worst]), where, *facts)
 
 
+def bound_in_words(allowed: float) -> str:
+    """What `Expected.bound` is."""
+    own = "the reference's own float32 error"
+    return f"{allowed:g} times {own}, which counts as at least {ROUNDING:g} of the stage's largest value"
+
+
 def uncovered(tape: Mapping[str, np.ndarray], stages: Mapping[str, Expected]) -> list[str]:
     """The stages that minidpt recorded and the reference does not have, numbers written as a star."""
     starred = (".".join("*" if part.isdigit() else part for part in name.split(".")) for name in tape)
@@ -111,14 +117,14 @@ def clipped(stages: Mapping[str, Expected]) -> float:
 class Report:
     """A comparison's outcome, for people and for programs.
 
-    model, against, subject: what was compared with what, on which input, a few words each
+    model, against, subject, bound: what was compared with what, on which input, within what; a few words each
     """
 
     model: str
     against: str
     subject: str
     rows: Sequence[Row]
-    allowed: float
+    bound: str
     notes: Sequence[str] = ()
 
     @property
@@ -132,25 +138,24 @@ class Report:
 
     def text(self) -> str:
         """The table, stage by stage, and the verdict."""
+        width = max(len(row.stage) for row in self.rows)
         lines = [
             f"{self.model} against {self.against}",
             f"input  {self.subject}",
-            f"bound  {self.allowed:g} times the reference's own float32 error, which counts as at least {ROUNDING:g} "
-            "of the stage's largest value",
+            f"bound  {self.bound}",
             "",
-            f"{'stage':<28}{'largest':>10}{'error':>10}{'of bound':>10}  where",
+            f"{'stage':<{width}}{'largest':>10}{'error':>10}{'of bound':>10}  where",
         ]
-        lines += [self._line(row) for row in self.rows]
+        lines += [f"{row.stage:<{width}}{self._numbers(row)}" for row in self.rows]
         lines.append("")
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join([*lines, self.verdict()])
 
     @staticmethod
-    def _line(row: Row) -> str:
+    def _numbers(row: Row) -> str:
         if row.problem:
-            return f"{row.stage:<28}{row.largest:>10.3g}{'':>20}  FAIL: {row.problem}"
-        fail = "" if row.passed else "  FAIL"
-        return f"{row.stage:<28}{row.largest:>10.3g}{row.error:>10.2g}{row.share:>10.2f}  {row.where}{fail}"
+            return f"{row.largest:>10.3g}{'':>20}  FAIL: {row.problem}"
+        return f"{row.largest:>10.3g}{row.error:>10.2g}{row.share:>10.2f}  {row.where}{'' if row.passed else '  FAIL'}"
 
     def verdict(self) -> str:
         """One line: passed and how near, or failed and where first."""
@@ -170,7 +175,7 @@ class Report:
             "against": self.against,
             "input": self.subject,
             "passed": self.passed,
-            "allowed": self.allowed,
+            "bound": self.bound,
             "worst": self.worst.stage,
             "notes": list(self.notes),
             "stages": [

@@ -5,8 +5,8 @@ The only file of the package that imports torch and transformers, and only insid
 """
 
 import importlib
+import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -40,14 +40,13 @@ def require() -> None:
 
 def counterpart(opened: Opened, model: PreTrainedModel, tape: Mapping[str, Array], notes: list[str]) -> Any:
     """The transformers module with the checkpoint's weights; notes gets a line for each thing that it is not."""
-    config, source = model.config, opened.source
-    weights = read_weights(source.weights)
-    theirs = eager_config(cast(Path, source.config), model.encoder)  # a model without one is never opened
+    config = model.config
+    if isinstance(config, BackboneConfig) and not has_backbone(config):
+        raise ConfigError(f"{opened.source.name}: transformers has no {model.architecture} to hold it against")
+    weights, values = read(opened, model, notes)
+    theirs = eager_config(values, model.encoder)
     if isinstance(config, BackboneConfig):
-        found = backbone(config, theirs, weights, notes)
-        if found is None:
-            raise ConfigError(f"{source.name}: transformers has no {model.architecture}; nothing to hold it against")
-        return found
+        return backbone(config, theirs, weights, notes)
     if not runs_whole(model):
         return composed(model, theirs, weights, tape, notes)
     whole = pretrained(getattr(library("transformers"), model.architecture), theirs, weights, notes)
@@ -55,20 +54,29 @@ def counterpart(opened: Opened, model: PreTrainedModel, tape: Mapping[str, Array
     return whole
 
 
-def read_weights(paths: Sequence[Path]) -> dict[str, Any]:
-    """The tensors of .safetensors files, as the safetensors library gives them to torch."""
-    if any(path.suffix != ".safetensors" for path in paths):
-        raise CheckpointError(f"{paths[0]}: transformers reads .safetensors; convert it first: minidpt convert SRC DST")
-    library("torch")
-    load_file = importlib.import_module("safetensors.torch").load_file
-    return {name: tensor for path in paths for name, tensor in load_file(path).items()}
+def read(opened: Opened, model: PreTrainedModel, notes: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(tensors for torch by their names on disk, the fields of config.json), as the files hold them.
+
+    A checkpoint that transformers could not read itself (a pickle, its authors' own names) is taken from minidpt's
+    memory, which verifies what is computed and not what was read.
+    """
+    torch, source = library("torch"), opened.source
+    original = getattr(opened, "original", None) is not None
+    if source.config is not None and not original and all(path.suffix == ".safetensors" for path in source.weights):
+        load_file = importlib.import_module("safetensors.torch").load_file
+        weights = {name: tensor for path in source.weights for name, tensor in load_file(path).items()}
+        return weights, read_json(source.config)
+    notes.append("not a safetensors file of transformers': it gets the weights and config that minidpt read")
+    disk_name = model.disk_name(model.config)
+    weights = {disk_name(name): torch.from_numpy(np.array(weight)) for name, weight in model.weights.items()}
+    return weights, json.loads(model.config.to_json())
 
 
-def eager_config(path: Path, encoder: Any) -> Any:
+def eager_config(values: dict[str, Any], encoder: Any) -> Any:
     """transformers' config, set to the attention that shows its weights; without a backbone that it does not have."""
-    transformers, values = library("transformers"), read_json(path)
-    if type(encoder) in MODEL_OF and not hasattr(transformers, MODEL_OF[type(encoder)].architecture):
-        values.pop("backbone_config", None)
+    transformers = library("transformers")
+    if isinstance(encoder, BackboneConfig) and not has_backbone(encoder):
+        values = {key: value for key, value in values.items() if key != "backbone_config"}
     config = transformers.CONFIG_MAPPING[values.get("model_type", "dpt")].from_dict(values)
     for part in (config, getattr(config, "backbone_config", None)):
         if part is not None:
@@ -87,13 +95,17 @@ def pretrained(kind: Any, config: Any, weights: dict[str, Any], notes: list[str]
     return model
 
 
+def has_backbone(config: BackboneConfig) -> bool:
+    """Whether transformers has a class for this backbone."""
+    return hasattr(library("transformers"), MODEL_OF[type(config)].architecture)
+
+
 def backbone(config: BackboneConfig, theirs: Any, weights: dict[str, Any], notes: list[str]) -> Any:
-    """transformers' class for a backbone alone, or None if there is none. The weights may be a larger model's."""
-    kind = getattr(library("transformers"), MODEL_OF[type(config)].architecture, None)
+    """transformers' class for a backbone alone. The weights may be a larger model's."""
     for prefix in ("backbone.", f"{config.model_type}.", f"{config.model_type.replace('_with_registers', '')}."):
         if any(name.startswith(f"{prefix}embeddings.") for name in weights):
             weights = under(weights, prefix)
-    return None if kind is None else pretrained(kind, theirs, weights, notes)
+    return pretrained(getattr(library("transformers"), MODEL_OF[type(config)].architecture), theirs, weights, notes)
 
 
 def under(weights: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -133,12 +145,12 @@ def composed(
 ) -> Any:
     """transformers' backbone, neck and head put together; where it has no such backbone, minidpt's taps feed them."""
     torch, config, encoder = library("torch"), model.config, cast(BackboneConfig, model.encoder)
-    inner = backbone(encoder, getattr(theirs, "backbone_config", None), under(weights, "backbone."), notes)
-    kind = MODEL_OF[type(encoder)].architecture
-    if inner is None:
-        notes.append(f"transformers has no {kind}: its decoder is fed with minidpt's own taps")
-    else:
+    kind, inner = MODEL_OF[type(encoder)].architecture, None
+    if has_backbone(encoder):
+        inner = backbone(encoder, theirs.backbone_config, under(weights, "backbone."), notes)
         notes.append(f"transformers does not run this model as a whole: its {kind}, neck and head are put together")
+    else:
+        notes.append(f"transformers has no {kind}: its decoder is fed with minidpt's own taps")
     own_taps = [torch.from_numpy(tape[f"taps.{i}"]) for i in range(len(config.neck_hidden_sizes))]
     own_taps = [tap.permute(0, 3, 1, 2) if tap.ndim == 4 else tap for tap in own_taps]
 

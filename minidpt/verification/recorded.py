@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..checkpoints.safetensors_files import index, metadata, write
+from ..checkpoints.safetensors_files import index, write
 from ..errors import CheckpointError, one_line
 from ..pretrained import PreTrainedModel
 from ..schema import unique_keys
@@ -115,7 +115,7 @@ def save(
         "versions": json.dumps({"minidpt": __version__, "numpy": np.__version__, "python": platform.python_version()}),
         "command": command,
     }
-    write(Path(path), arrays, "float32", about)
+    write(Path(path), arrays, "float32", about=about)
     return Path(path).stat().st_size
 
 
@@ -144,6 +144,26 @@ def read(path: str | Path) -> Recorded:
     }
     weights = {name.removeprefix("weight:"): x for name, x in arrays.items() if name.startswith("weight:")}
     return Recorded(Reference(expected, arrays.get("pixel_values"), about["source"], notes), about, weights)
+
+
+def may_be_replaced(path: str | Path) -> bool:
+    """Whether a new reference may take this name: nothing is there, or an older reference."""
+    path = Path(path)
+    try:
+        return not path.exists() or (bool(index(path)) and metadata(path).get("format") == FORMAT)
+    except CheckpointError:
+        return False
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """The texts in the header of a file that `index` found sound."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({one_line(error)})") from None
 
 
 def parse(about: Mapping[str, str]) -> tuple[dict[str, Facts], list[str]]:

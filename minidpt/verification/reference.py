@@ -36,7 +36,8 @@ def reference(opened: Opened, model: PreTrainedModel, pixels: Array, tape: Mappi
             "predicted_depth is not compared: transformers stops before depth_scale and depth_shift, at head.3"
         )
         found.pop("predicted_depth", None)
-    return Reference(found, pixels, f"transformers {transformers.__version__} in float64", notes)
+    about = f"transformers {transformers.__version__} in float64 (torch {library('torch').__version__})"
+    return Reference(found, pixels, about, notes)
 
 
 def allow_any_grid(model: Any, pixels: Array) -> Any:

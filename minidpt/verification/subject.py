@@ -15,7 +15,7 @@ from ..ops.layout import whole_patches
 from ..presets import preset
 from ..processing import DPTImageProcessor
 from ..recording import Tape, record
-from .comparison import ALLOWED, MANY_ZEROS, Reference, Report, clipped, compare, uncovered
+from .comparison import ALLOWED, MANY_ZEROS, Reference, Report, bound_in_words, clipped, compare, uncovered
 
 PICTURE = "example.jpg"
 SEED = 0  # of random pixels
@@ -117,8 +117,8 @@ def subject(
 def hold(subject: Subject, tape: Tape, reference: Reference) -> Report:
     """The model's stages against a reference, as a report."""
     allowed = ALLOWED[subject.model.precision]
-    rows = compare(tape, reference.stages, allowed)
-    return Report(subject.name, reference.about, subject.described(), rows, allowed, notes(tape, reference))
+    rows, bound = compare(tape, reference.stages, allowed), bound_in_words(allowed)
+    return Report(subject.name, reference.about, subject.described(), rows, bound, notes(tape, reference))
 
 
 def notes(tape: Tape, reference: Reference) -> list[str]:
