@@ -5,7 +5,7 @@ hub.py                  the Hugging Face Hub
 formats.py              a file -> its format, by its first bytes
 entries.py              where one tensor lies in a file, and reading it
 safetensors_files.py    .safetensors: check, read, write
-torch_files.py          what torch.save wrote: zip_records.py and pickle_records.py, nothing executed
+torch_files.py          what torch.save wrote: zip_records.py, pickle_machine.py, torch_records.py
 transformers_names.py   names in memory <-> names on disk
 config_files.py         configs by name, from the same places
 """
