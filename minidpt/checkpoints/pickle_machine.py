@@ -15,7 +15,7 @@ from ..errors import CheckpointError
 from .torch_records import CALLS, REMEDY, Global, OrderedDict, Storage, allowed_name, expect, is_key, storage_of
 
 MAX_PICKLE_BYTES = 32 << 20
-MAX_STEPS = 1_000_000  # a tensor takes about 30
+MAX_STEPS = 500_000  # a tensor takes about 25
 MAX_ARGUMENTS = 8
 
 PLAIN_VALUES = {
