@@ -196,6 +196,8 @@ BROKEN_PICKLES = {
     "text longer than the file": b"\x80\x04\x8d" + struct.pack("<Q", 2**62) + b"x.",
     "bytes longer than the file": b"\x80\x04\x8e" + struct.pack("<Q", 2**64 - 1) + b"x.",
     "no utf-8": b"\x80\x02X\x01\x00\x00\x00\xff.",
+    "name with an escape": b"\x80\x02ctor\\Kch\nSize\n.",
+    "name without an end": b"\x80\x02ctorch\nSize",
     "name that is no ascii": b"\x80\x02c\xff\n\n.",
     "a dict as key": b"\x80\x02}}Ns.",
     "a long key": parts.program(parts.dict_of({"x" * 10_000: b"N"})),
