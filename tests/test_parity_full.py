@@ -1,6 +1,6 @@
-"""Full-size models with random weights against transformers, every stage, float64 as the arbiter. The parity job.
+"""One full-size model of each family with random weights against its reference, every stage, float64 as the arbiter.
 
-python -m pytest -m full_size -s tests/test_parity_full.py prints README's table.
+python -m pytest -m full_size -s tests/test_parity_full.py prints README's tables. The parity job.
 """
 
 import gc
@@ -8,45 +8,69 @@ import gc
 import numpy as np
 import pytest
 from checks import assert_passed
-from tiny import pixels
 
-from minidpt import DPTForDepthEstimation, DPTForSemanticSegmentation, record
+from minidpt import record
+from minidpt.model import open_checkpoint
 from minidpt.presets import preset
 
-transformers = pytest.importorskip(
-    "transformers", reason="transformers is the reference; it comes with the parity extra"
-)
-torch = pytest.importorskip("torch", reason="torch is the reference; it comes with the parity extra")
-from transformers_stages import compare, lively_reference  # noqa: E402
+pytest.importorskip("transformers", reason="transformers is the reference; it comes with the parity extra")
+pytest.importorskip("torch", reason="torch is the reference; it comes with the parity extra")
+import nextvit_torch
+from full_size import Case, measured
+from transformers_stages import compare
+
+from minidpt.verification import watch
 
 pytestmark = pytest.mark.full_size
 
-MODELS = {"DPTForDepthEstimation": DPTForDepthEstimation, "DPTForSemanticSegmentation": DPTForSemanticSegmentation}
 CASES = [
-    ("dpt-large", (384, 384)),
-    ("dpt-large-ade", (480, 480)),
-    ("dpt-hybrid-midas", (384, 384)),
-    ("dpt-hybrid-midas", (352, 480)),
+    Case("plain ViT", "Intel/dpt-large", (384, 384)),
+    Case("plain ViT, classes", "Intel/dpt-large-ade", (480, 480)),
+    Case("hybrid", "Intel/dpt-hybrid-midas", (384, 384)),
+    Case("hybrid", "Intel/dpt-hybrid-midas", (352, 480)),
+    Case("DINOv2", "facebook/dpt-dinov2-large-nyu", (280, 364)),
+    Case("Depth Anything", "depth-anything/Depth-Anything-V2-Small-hf", (518, 686)),
+    Case("Depth Anything, metres", "depth-anything/Depth-Anything-V2-Metric-Outdoor-Large-hf", (364, 280)),
+    Case("DINOv2 with registers", "facebook/dinov2-with-registers-large", (280, 364)),
+    Case("BEiT", "Intel/dpt-beit-large-512", (384, 512)),
+    Case("Swin V2", "Intel/dpt-swinv2-large-384", (384, 384)),
+    Case("Swin V2", "Intel/dpt-swinv2-tiny-256", (256, 352)),
+    Case("Swin", "dpt_swin_large_384.pt", (384, 384)),
+    Case("LeViT", "dpt_levit_224.pt", (224, 224)),
+    Case("Next-ViT", "dpt_next_vit_large_384.pt", (384, 512)),
+    Case("VitDet", "DPT on vitdet-base", (384, 512)),
+    Case("BiT", "DPT on bit-50", (384, 480)),
 ]
 
 
 @pytest.fixture(scope="module")
 def results():
-    """{column: {kind of stage: its row nearest to the bound}}; printed as README's table when all is done."""
+    """{case: (its rows, parameters, seconds to load, peak memory)}; printed as README's tables when all is done."""
     found = {}
     yield found
-    kinds = list(dict.fromkeys(kind for column in found.values() for kind in column))
-    print("\n\nour error / transformers' own float32 error, both as shares of the stage's largest value")
-    print("| stage | " + " | ".join(found) + " |")
-    print("| --- |" + " --- |" * len(found))
-    for kind in sorted(kinds, key=ORDER.index):
-        cells = [
-            f"{row.error / row.largest:.1e} / {row.own_error / row.largest:.1e}" if row else ""
-            for row in column_of(found, kind)
-        ]
+    print("\n\n| family | full-size model | parameters | inputs tried | worst stage: error / bound | loads | peak |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name in dict.fromkeys(case.name for case in found):
+        cases = [case for case in found if case.name == name]
+        worst = max((row for case in cases for row in found[case][0]), key=lambda row: row.share)
+        _, parameters, seconds, peak = found[cases[0]]
+        tried = ", ".join(f"{case.size[0]}x{case.size[1]}" for case in cases)
+        about = (
+            f"{worst.stage}: {worst.error / worst.largest:.1e} / {worst.bound / worst.largest:.1e} = {worst.share:.2f}"
+        )
+        short = name.rpartition("/")[2]
+        print(
+            f"| {cases[0].family} | {short} | {parameters:,} | {tried} | {about} | {seconds:.1f} s | {peak / 1e9:.2f} GB |"
+        )
+    print("\nour error / the reference's own float32 error, both as shares of the stage's largest value")
+    chosen = [case for case in found if case.family in ("plain ViT", "hybrid", "Depth Anything", "BEiT", "Swin V2")]
+    by_kind = {case: worst_by_kind(found[case][0]) for case in chosen}
+    print("| stage | " + " | ".join(f"{case.name.rpartition('/')[2]} {case.size}" for case in chosen) + " |")
+    print("| --- |" + " --- |" * len(chosen))
+    for kind in ORDER:
+        rows = [by_kind[case].get(kind) for case in chosen]
+        cells = [f"{r.error / r.largest:.1e} / {r.own_error / r.largest:.1e}" if r else "" for r in rows]
         print(f"| {kind} | " + " | ".join(cells) + " |")
-    worst = [max(row.share for row in column.values()) for column in found.values()]
-    print("| **worst share of the bound** | " + " | ".join(f"{share:.2f}" for share in worst) + " |")
 
 
 ORDER = [
@@ -63,35 +87,46 @@ ORDER = [
 ]
 
 
-def column_of(found, kind):
-    return [column.get(kind) for column in found.values()]
-
-
-def kind_of(name):
-    first, _, rest = name.partition(".")
-    if first == "blocks" and "." in rest:
-        return "inside the blocks"
+def kind_of(stage):
+    first, _, rest = stage.partition(".")
+    if first in ("blocks", "stages"):
+        return "inside the blocks" if rest.count(".") >= (1 if first == "blocks" else 3) else "blocks"
     return "output" if first in ("logits", "predicted_depth") else first
 
 
-@pytest.mark.parametrize(("name", "size"), CASES, ids=str)
-def test_every_stage_of_the_published_sizes_agrees(name, size, tmp_path, results):
-    row = preset(name)
-    x = pixels(1, 3, *size)
-    theirs = lively_reference(row["architecture"], row["config"], x)
-    theirs.save_pretrained(tmp_path)
-    ours = MODELS[row["architecture"]].from_pretrained(tmp_path)
-    assert ours.num_parameters == row["parameters"] == sum(p.numel() for p in theirs.parameters())
+def worst_by_kind(rows):
+    worst = {}
+    for row in rows:
+        kind = kind_of(row.stage)
+        if kind not in worst or row.share > worst[kind].share:
+            worst[kind] = row
+    return worst
+
+
+@pytest.mark.parametrize(
+    "case", CASES, ids=lambda case: f"{case.name.rpartition('/')[2]}-{case.size[0]}x{case.size[1]}"
+)
+def test_every_stage_of_a_full_size_model_agrees(case, tmp_path, results, monkeypatch):
+    monkeypatch.setitem(watch.ENCODERS, "nextvit", nextvit_torch.watched)
+    theirs = case.write(tmp_path)
+    seconds, peak = measured(tmp_path, case.size)
+    opened = open_checkpoint(tmp_path)
+    ours = opened.model.from_opened(opened)
+    row = preset(case.name)
+    counted = sum(p.numel() for p in theirs.parameters())
+    assert ours.num_parameters == counted
+    if row:
+        assert counted == row["parameters"]
+    x = case.pixels()
     with record() as tape:
         ours(x)
     del ours
     gc.collect()
+    if case.family == "LeViT":  # the reference too must leave out what nothing reads, as ours does
+        del theirs.backbone.encoder.stages[2].layers[2:]
+        tape["stages.2"] = tape["stages.2.blocks.1"]
     rows = compare(theirs, x, tape)
-    column = results.setdefault(f"{name} {size[0]}x{size[1]}", {})
-    for stage in rows:
-        worst = column.setdefault(kind_of(stage.stage), stage)
-        if stage.share > worst.share:
-            column[kind_of(stage.stage)] = stage
+    results[case] = rows, counted, seconds, peak
     assert_passed(rows)
-    assert len(rows) > 100
+    assert len(rows) > 30
     assert all(np.isfinite(row.largest) and row.largest > 0 for row in rows)
