@@ -1,0 +1,64 @@
+"""Depth Anything V1 and V2, relative and metric: the .pth files of their authors.   [Depth Anything: repositories]
+
+`pretrained` is a DINOv2 encoder, `depth_head` the rest.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from .dinov2_encoder import dinov2_fields, dinov2_names, spread_taps
+from .fusion_names import fusion_names, resize_factor
+from .renaming import Described, Hints, Shapes, Target, shape
+
+NAME = "Depth Anything"
+KINDS = ("relative", "v1", "v2", "hypersim", "vkitti")
+METRIC_RANGE = {"hypersim": 20, "vkitti": 80}  # metres, indoors and outdoors, as trained
+PREFIX, HEAD = "pretrained.", "depth_head."
+PROCESSOR = {
+    "size": {"height": 518, "width": 518},
+    "resample": 3,
+    "keep_aspect_ratio": True,
+    "ensure_multiple_of": 14,
+    "image_mean": [0.485, 0.456, 0.406],
+    "image_std": [0.229, 0.224, 0.225],
+}
+
+
+def fits(names: Collection[str]) -> bool:
+    return "depth_head.scratch.layer1_rn.weight" in names and "pretrained.cls_token" in names
+
+
+def describe(shapes: Shapes, hints: Hints) -> Described:
+    """The config, the preprocessing and the names; the version and the range in metres come from the hints."""
+    backbone, remarks = dinov2_fields(shapes, PREFIX), []
+    depth = backbone["num_hidden_layers"]
+    metric = hints.says(*METRIC_RANGE)
+    second = bool(metric or hints.max_depth or hints.says("v2"))
+    last_four = list(range(depth - 3, depth + 1))
+    taps = spread_taps(depth) if second else last_four
+    if hints.kind not in ("v1", "v2") and not hints.says("v2") and not metric:
+        remarks.append("taken for V1, which taps the last four blocks: the weights do not tell; say --as v2 if it is V2")
+    levels = range(4)
+    neck = [shape(shapes, f"{HEAD}projects.{i}.weight", 4)[0] for i in levels]
+    config: dict[str, Any] = {
+        "model_type": "depth_anything",
+        "backbone_config": {**backbone, "out_indices": taps, "apply_layernorm": True, "reshape_hidden_states": False},
+        "patch_size": backbone["patch_size"],
+        "reassemble_hidden_size": backbone["hidden_size"],
+        "neck_hidden_sizes": neck,
+        "reassemble_factors": [resize_factor(shapes, f"{HEAD}resize_layers.{i}") for i in levels],
+        "fusion_hidden_size": shape(shapes, f"{HEAD}scratch.layer1_rn.weight", 4)[0],
+        "head_hidden_size": shape(shapes, f"{HEAD}scratch.output_conv2.0.weight", 4)[0],
+    }
+    if metric or hints.max_depth:
+        max_depth = hints.max_depth or METRIC_RANGE[str(metric)]
+        config |= {"depth_estimation_type": "metric", "max_depth": max_depth}
+        remarks.append(f"depth in metres, up to {max_depth:g}")
+    table: dict[str, Target] = dinov2_names(PREFIX)
+    for i in levels:
+        table[f"{HEAD}projects.{i}"] = f"neck.reassemble_stage.layers.{i}.projection"
+        table[f"{HEAD}resize_layers.{i}"] = f"neck.reassemble_stage.layers.{i}.resize"
+    table |= fusion_names(f"{HEAD}scratch.", 4)
+    heads = {"output_conv1": "conv1", "output_conv2.0": "conv2", "output_conv2.2": "conv3"}
+    table |= {f"{HEAD}scratch.{old}": f"head.{new}" for old, new in heads.items()}
+    return Described(config, PROCESSOR, table, {}, remarks)
