@@ -10,7 +10,7 @@ from .processing import DPTImageProcessor
 
 
 def convert(source: str | Path, destination: str | Path, dtype: str | None = None) -> str:
-    """Write `source` (folder, .safetensors file, Hub id) as config.json, model.safetensors, preprocessor_config.json.
+    """Write `source` (folder, weights file, Hub id) as config.json, model.safetensors, preprocessor_config.json.
 
     dtype: "float32" | "float16" | "bfloat16"; None keeps float32.   -> a report of what was read and written
     """

@@ -103,7 +103,7 @@ class PreTrainedModel(ABC):
         backend: str | Backend = "auto",
         precision: str = "highest",
     ) -> Self:
-        """Load "dpt-mini", a transformers folder, a .safetensors file or a Hub id, strictly.
+        """Load "dpt-mini", a transformers folder, a weights file or a Hub id, strictly.
 
         config: needed only for a lone weights file with no config.json beside it.
         CheckpointError, ConfigError or HubError say in one line what does not fit.

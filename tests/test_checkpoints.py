@@ -22,7 +22,8 @@ from minidpt import (
     DPTModel,
     ResourceError,
 )
-from minidpt.checkpoints.safetensors_files import narrow, widen, write
+from minidpt.checkpoints.entries import widen
+from minidpt.checkpoints.safetensors_files import narrow, write
 
 
 def depth_model(config=PLAIN):
@@ -263,17 +264,17 @@ def test_a_tensor_named_twice_is_refused(tmp_path):
 
 
 def test_a_model_that_is_not_there_is_named(tmp_path):
-    (tmp_path / "weights.bin").write_bytes(b"x")
+    (tmp_path / "weights.onnx").write_bytes(b"x")
     cases = {
         tmp_path / "none": "no such folder",
         tmp_path: "has no config.json",
-        tmp_path / "weights.bin": r"not a \.safetensors",
+        tmp_path / "weights.onnx": "not a weights file",
     }
     for name, message in cases.items():
         with pytest.raises(CheckpointError, match=message):
             DPTForDepthEstimation.from_pretrained(name)
     (tmp_path / "config.json").write_text(DPTConfig(**PLAIN).to_json())
-    with pytest.raises(CheckpointError, match="only safetensors"):
+    with pytest.raises(CheckpointError, match=r"neither model\.safetensors nor pytorch_model\.bin"):
         DPTForDepthEstimation.from_pretrained(tmp_path)
     depth_model().save_pretrained(tmp_path / "model")
     (tmp_path / "model" / "config.json").unlink()

@@ -2,7 +2,10 @@
 
 locate.py               what a user names -> files (embedded, folder, file, Hub)
 hub.py                  the Hugging Face Hub
-safetensors_files.py    one file: check, read, write
+formats.py              a file -> its format, by its first bytes
+entries.py              where one tensor lies in a file, and reading it
+safetensors_files.py    .safetensors: check, read, write
+torch_files.py          what torch.save wrote: zip_records.py and pickle_records.py, nothing executed
 transformers_names.py   names in memory <-> names on disk
 config_files.py         configs by name, from the same places
 """
@@ -17,8 +20,10 @@ from .. import params
 from ..errors import CheckpointError
 from ..files import publish_bytes
 from ..params import Tensor
+from .entries import Entry
+from .formats import index
 from .locate import CONFIG, PROCESSOR, WEIGHTS, Source, locate, locate_file
-from .safetensors_files import Entry, index, write
+from .safetensors_files import write
 from .transformers_names import reason_to_ignore
 
 __all__ = [
@@ -28,6 +33,7 @@ __all__ = [
     "Entry",
     "Source",
     "contents",
+    "index",
     "load",
     "locate",
     "locate_file",

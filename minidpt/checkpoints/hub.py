@@ -26,6 +26,8 @@ def fetch(repo_id: str, filename: str, *, revision: str | None = None) -> Path:
     except errors.RepositoryNotFoundError:
         raise HubError(f"{repo_id}: the Hub has no such model, or it needs a token (HF_TOKEN)") from None
     except errors.LocalEntryNotFoundError:
+        if hub.try_to_load_from_cache(repo_id, filename, revision=revision) is not None:
+            raise FileNotFoundError(filename) from None  # the cache remembers that the repository has no such file
         raise HubError(
             f"{repo_id}: {filename} is not in the cache and the Hub cannot be reached; "
             "check the network and HF_HUB_OFFLINE"

@@ -10,15 +10,13 @@ from ..errors import CheckpointError
 from ..schema import read_json
 from . import hub
 
-CONFIG, PROCESSOR, WEIGHTS, INDEX = (
-    "config.json",
-    "preprocessor_config.json",
-    "model.safetensors",
-    "model.safetensors.index.json",
-)
+CONFIG, PROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
+TORCH_WEIGHTS = "pytorch_model.bin"
+INDEX = ".index.json"  # behind the name of the weights where they lie in shards
+LONE_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 EMBEDDED = ("dpt-mini",)
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-SHARD = re.compile(r"[\w.-]+\.safetensors")
+SHARD = re.compile(r"(?!\.)[\w.-]+")
 MAX_SHARDS = 1_000
 
 
@@ -36,8 +34,10 @@ def locate(name: str | Path, *, revision: str | None = None) -> Source:
     path = _path(name)
     if not path.is_file():
         return _source(str(name), _getter(name, path, revision))
-    if path.suffix != ".safetensors":
-        raise CheckpointError(f"{path}: not a .safetensors file; a model is a folder, a .safetensors file or a Hub id")
+    if path.suffix.lower() not in LONE_SUFFIXES:
+        raise CheckpointError(
+            f"{path}: not a weights file ({' '.join(LONE_SUFFIXES)}); a model is a folder, a weights file or a Hub id"
+        )
     config = path.with_name(CONFIG)
     return Source(str(name), config if config.is_file() else None, (path,))
 
@@ -76,20 +76,30 @@ def _source(name: str, get: Callable[[str], Path]) -> Source:
         config = get(CONFIG)
     except FileNotFoundError:
         raise CheckpointError(f"{name}: has no {CONFIG}, so it is no model in transformers' format") from None
+    for whole in (WEIGHTS, TORCH_WEIGHTS):  # safetensors wherever there are any
+        weights = _whole_or_shards(name, whole, get)
+        if weights:
+            return Source(name, config, weights)
+    raise CheckpointError(f"{name}: has neither {WEIGHTS} nor {TORCH_WEIGHTS}, whole or in shards")
+
+
+def _whole_or_shards(name: str, whole: str, get: Callable[[str], Path]) -> tuple[Path, ...]:
+    """The weights' file, or the files that its index names, or none if it has neither."""
     try:
-        return Source(name, config, (get(WEIGHTS),))
+        return (get(whole),)
     except FileNotFoundError:
         pass
     try:
-        shards = shard_names(get(INDEX))
-        return Source(name, config, tuple(get(shard) for shard in shards))
-    except FileNotFoundError as error:
-        missing = WEIGHTS if str(error) == INDEX else str(error)
-        hint = "; only safetensors are read, not pickled .bin files" if missing == WEIGHTS else " named in its index"
-        raise CheckpointError(f"{name}: has no {missing}{hint}") from None
+        shards = shard_names(get(whole + INDEX), Path(whole).suffix)
+    except FileNotFoundError:
+        return ()
+    try:
+        return tuple(get(shard) for shard in shards)
+    except FileNotFoundError as missing:
+        raise CheckpointError(f"{name}: has no {missing} named in its index") from None
 
 
-def shard_names(index: Path) -> list[str]:
+def shard_names(index: Path, suffix: str) -> list[str]:
     """The files that a sharded model's index names: plain names in the same folder, nothing else."""
     content = read_json(index)
     weight_map = content.get("weight_map") if isinstance(content, dict) else None
@@ -97,8 +107,8 @@ def shard_names(index: Path) -> list[str]:
         raise CheckpointError(f"{index}: has no weight_map of tensor name: file name")
     shards = sorted(set(weight_map.values()))
     for shard in shards:
-        if not SHARD.fullmatch(shard) or shard.startswith("."):
-            raise CheckpointError(f"{index}: {shard!r} is not a plain .safetensors file name")
+        if not SHARD.fullmatch(shard) or not shard.endswith(suffix):
+            raise CheckpointError(f"{index}: {shard!r} is not a plain {suffix} file name")
     if not 0 < len(shards) <= MAX_SHARDS:
         raise CheckpointError(f"{index}: names {len(shards)} files; expected 1 to {MAX_SHARDS}")
     return shards

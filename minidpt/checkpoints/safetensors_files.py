@@ -5,64 +5,18 @@ That way no more than one tensor is ever held twice, and bfloat16, which NumPy d
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import CheckpointError
 from ..files import publish
 from ..schema import unique_keys
+from .entries import FLOATS, MAX_TENSORS, Entry, reading
 
-DTYPES: dict[str, np.dtype[Any]] = {
-    "F64": np.dtype("<f8"),
-    "F32": np.dtype("<f4"),
-    "F16": np.dtype("<f2"),
-    "BF16": np.dtype("<u2"),
-}
 SAVED_DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
-MAX_TENSORS = 20_000
 MAX_HEADER_BYTES = 10_000_000
-NOT_A_CHECKPOINT = {
-    b"version https://git-lfs": "a Git LFS pointer, not the weights: fetch the real file with `git lfs pull`",
-    b"<": "a web page, not weights; was a login page downloaded?",
-    b"PK\x03\x04": "a zip file, most likely torch's; minidpt reads .safetensors",
-}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Where one tensor lies in a file."""
-
-    path: Path
-    dtype: str
-    shape: tuple[int, ...]
-    offset: int
-
-    def read(self) -> np.ndarray:
-        """The tensor as float32, in its own memory."""
-        if self.dtype not in DTYPES:
-            raise CheckpointError(
-                f"{self.path}: holds a tensor of type {self.dtype}; minidpt reads {', '.join(DTYPES)}"
-            )
-        stored = DTYPES[self.dtype]
-        count = int(np.prod(self.shape, dtype=np.int64))
-        with _errors(self.path):
-            raw = np.fromfile(self.path, stored, count, offset=self.offset)
-        if raw.size != count:
-            raise CheckpointError(f"{self.path}: the file became shorter while it was read")
-        return widen(raw, self.dtype).reshape(self.shape)
-
-
-def widen(raw: np.ndarray, dtype: str) -> np.ndarray:
-    """To float32. A bfloat16 is the upper half of a float32: shift it there."""
-    if dtype == "BF16":
-        return (raw.astype(np.uint32) << 16).view(np.float32)
-    with np.errstate(over="ignore"):  # a float64 beyond float32's range becomes inf, and that is refused by name
-        return raw.astype(np.float32, copy=False)
 
 
 def narrow(x: np.ndarray, dtype: str) -> np.ndarray:
@@ -70,24 +24,19 @@ def narrow(x: np.ndarray, dtype: str) -> np.ndarray:
     if dtype == "BF16":
         bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
         return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
-    return np.ascontiguousarray(x, DTYPES[dtype])
+    return np.ascontiguousarray(x, FLOATS[dtype])
 
 
 def index(path: Path) -> dict[str, Entry]:
     """What the file holds: name -> Entry. CheckpointError if it is no sound safetensors file."""
     from safetensors import SafetensorError, safe_open
 
-    with _errors(path), path.open("rb") as file:
-        start = file.read(64)
-    for magic, what in NOT_A_CHECKPOINT.items():
-        if start.lstrip().startswith(magic):
-            raise CheckpointError(f"{path}: {what}")
     try:
-        with _errors(path), safe_open(path, framework="numpy"):  # checks header, offsets and bounds
+        with reading(path), safe_open(path, framework="numpy"):  # checks header, offsets and bounds
             pass
     except SafetensorError as error:
         raise CheckpointError(f"{path}: not a sound safetensors file ({error})") from None
-    with _errors(path), path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         if length > MAX_HEADER_BYTES:
             raise CheckpointError(f"{path}: a header of {length} bytes; the limit is {MAX_HEADER_BYTES}")
@@ -103,14 +52,6 @@ def index(path: Path) -> dict[str, Entry]:
         name: Entry(path, item["dtype"], tuple(item["shape"]), 8 + length + item["data_offsets"][0])
         for name, item in header.items()
     }
-
-
-@contextmanager
-def _errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
 def write(path: Path, tensors: Mapping[str, np.ndarray], dtype: str) -> None:

@@ -8,7 +8,7 @@ DTYPES = ("float32", "float16", "bfloat16")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="SRC", help="a folder, a .safetensors file, a Hub id or dpt-mini")
+    parser.add_argument("source", metavar="SRC", help="a folder, a weights file, a Hub id or dpt-mini")
     parser.add_argument("destination", metavar="DST", help="the folder to write")
     parser.add_argument("--dtype", choices=DTYPES, help="of the written weights (default: float32)")
 

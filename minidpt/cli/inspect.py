@@ -7,7 +7,7 @@ from .report import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="dpt-mini, a published id, a folder, a .safetensors file")
+    parser.add_argument("model", metavar="MODEL", help="dpt-mini, a published id, a folder, a weights file")
     parser.add_argument("--revision", metavar="R", help="branch, tag or commit of a hub model")
     parser.add_argument("--size", type=options.size, metavar="HxW", help="size of the picture that the network sees")
 

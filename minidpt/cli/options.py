@@ -45,7 +45,7 @@ def add_output(parser: argparse.ArgumentParser, default: str = ".") -> None:
 
 
 def add_model(parser: argparse.ArgumentParser, default: str | None) -> None:
-    where = "a folder, a .safetensors file or a hub id" + (f" (default: {default})" if default else "")
+    where = "a folder, a weights file or a hub id" + (f" (default: {default})" if default else "")
     parser.add_argument("--model", default=default, metavar="ID_OR_PATH", help=where)
     parser.add_argument("--revision", metavar="R", help="branch, tag or commit of a hub model")
 
