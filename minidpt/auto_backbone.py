@@ -86,6 +86,13 @@ class Dinov2WithRegistersBackbone(BackboneModel):
     config_class = backbones.Dinov2WithRegistersConfig
 
 
+class BeitBackbone(BackboneModel):
+    """BEiT.   [transformers: BeitBackbone]"""
+
+    architecture = "BeitBackbone"
+    config_class = backbones.BeitConfig
+
+
 class BitBackbone(BackboneModel):
     """BiT, a ResNetV2.   [transformers: BitBackbone]"""
 
@@ -94,7 +101,7 @@ class BitBackbone(BackboneModel):
 
 
 MODEL_OF: dict[type, type[BackboneModel]] = {
-    model.config_class: model for model in (Dinov2Backbone, Dinov2WithRegistersBackbone, BitBackbone)
+    model.config_class: model for model in (Dinov2Backbone, Dinov2WithRegistersBackbone, BitBackbone, BeitBackbone)
 }
 
 

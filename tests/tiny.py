@@ -37,6 +37,19 @@ HYBRID = {
     "reassemble_factors": [1, 1, 1, 0.5],
 }
 
+BEIT = {
+    "model_type": "beit",
+    "hidden_size": 32,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "image_size": 32,
+    "patch_size": 8,
+    "use_relative_position_bias": True,
+    "out_indices": [1, 2, 3, 4],
+    "reshape_hidden_states": False,
+}
+
 
 def pixels(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)

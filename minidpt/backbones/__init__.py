@@ -5,8 +5,9 @@ A new backbone is a new file and a new row here.
 
 from typing import Any
 
-from . import bit, dinov2, hybrid, vit
+from . import beit, bit, dinov2, hybrid, vit
 from .base import Backbone, BackboneConfig, Encoded, EncoderConfig, row
+from .beit import BeitConfig
 from .bit import BitConfig
 from .dinov2 import Dinov2Config, Dinov2WithRegistersConfig
 from .vit import ViTConfig
@@ -16,6 +17,7 @@ __all__ = [
     "BACKBONE_CONFIGS",
     "Backbone",
     "BackboneConfig",
+    "BeitConfig",
     "BitConfig",
     "Dinov2Config",
     "Dinov2WithRegistersConfig",
@@ -31,6 +33,7 @@ BACKBONES: dict[type[BackboneConfig], Backbone] = {
     Dinov2Config: row(dinov2),
     Dinov2WithRegistersConfig: row(dinov2),
     BitConfig: row(bit),
+    BeitConfig: row(beit),
 }
 
 BACKBONE_CONFIGS: dict[str, type[BackboneConfig]] = {config.model_type: config for config in BACKBONES}

@@ -20,10 +20,8 @@ from .base import Array, Encoded, EncoderConfig, run_blocks
 
 
 @dataclasses.dataclass(frozen=True, init=False, kw_only=True)
-class ViTConfig(EncoderConfig):
-    """The fields of a plain ViT, as they stand in DPTConfig.   [transformers: DPTConfig]"""
-
-    model_type: ClassVar[str] = "vit"
+class TokensConfig(EncoderConfig):
+    """The fields of an encoder that cuts a picture into patch tokens and refines them in one row of blocks."""
 
     hidden_size: int = setting(768, integer(1, MAX_WIDTH))
     num_hidden_layers: int = nullable(12, integer(1, MAX_BLOCKS))
@@ -37,7 +35,6 @@ class ViTConfig(EncoderConfig):
     image_size: int = nullable(384, square(integer(1, MAX_SIDE)))
     patch_size: int = nullable(16, square(integer(1, 256)))
     num_channels: int = nullable(3, integer(1, 64))
-    qkv_bias: bool = nullable(True, boolean)
 
     def check(self):
         if self.hidden_size % self.num_attention_heads:
@@ -57,6 +54,15 @@ class ViTConfig(EncoderConfig):
     @property
     def size_multiple(self) -> int:
         return self.patch_size
+
+
+@dataclasses.dataclass(frozen=True, init=False, kw_only=True)
+class ViTConfig(TokensConfig):
+    """The fields of a plain ViT, as they stand in DPTConfig.   [transformers: DPTConfig]"""
+
+    model_type: ClassVar[str] = "vit"
+
+    qkv_bias: bool = nullable(True, boolean)
 
 
 def encode(pixels: Array, p: dict, sized: dict, config: ViTConfig) -> Encoded:

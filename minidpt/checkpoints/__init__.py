@@ -24,7 +24,7 @@ from .entries import Entry
 from .formats import index
 from .locate import CONFIG, PROCESSOR, WEIGHTS, Source, locate, locate_file
 from .safetensors_files import write
-from .transformers_names import reason_to_ignore
+from .transformers_names import current_name, reason_to_ignore
 
 __all__ = [
     "CONFIG",
@@ -66,8 +66,9 @@ def load(
     and tensors of the table that the forward pass never reads may be absent and are then zero.
     also_ignored: a pattern of further names to pass over.
     """
+    missing = {rename(t.name) for t in table} - found.keys()
     kept = {
-        name: entry
+        current_name(name, missing): entry
         for name, entry in found.items()
         if reason_to_ignore(name, table) is None and not (also_ignored and re.fullmatch(also_ignored, name))
     }

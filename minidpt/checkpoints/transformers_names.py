@@ -5,7 +5,7 @@ model has follows from its table of tensors.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from ..params import Tensor
 
@@ -39,7 +39,12 @@ DEPTH_ANYTHING_HEAD_NAMES = {f"head.conv{i}": f"head.conv{i}" for i in (1, 2, 3)
 
 IGNORED = {
     r".*\.num_batches_tracked": "a counter of training steps",
+    r".*\.relative_position_index": "which offset lies between which two tokens, which follows from the grid",
     r"(dpt\.)?pooler\.dense\.(weight|bias)": "the pooler is DPTModel's; depth and segmentation never call it",
+}
+
+OTHER_RELEASES = {  # a name in files of another release or class -> the name that transformers writes today
+    r"(backbone\.|)(encoder\.relative_position_bias|layernorm)(\..*)": r"\1beit.\2\3",  # BeitModel; release 4
 }
 
 
@@ -54,6 +59,12 @@ def disk_name(name: str, stems: Mapping[str, str]) -> str:
 def under(stems: Mapping[str, str], ours: str, theirs: str) -> dict[str, str]:
     """The same table with a prefix before either side."""
     return {f"{ours}{name}": f"{theirs}{other}" for name, other in stems.items()}
+
+
+def current_name(name: str, missing: Collection[str]) -> str:
+    """A file's name for a tensor, or today's name for it where that is `missing` in the file."""
+    renamed = (re.sub(f"^{old}$", new, name) for old, new in OTHER_RELEASES.items())
+    return next((new for new in renamed if new in missing), name)
 
 
 def reason_to_ignore(name: str, table: Iterable[Tensor]) -> str | None:

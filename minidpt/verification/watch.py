@@ -94,9 +94,21 @@ def bit_encoder(encoder: Any) -> Iterator[Watched]:
 def dinov2_encoder(encoder: Any) -> Iterator[Watched]:
     """With and without registers."""
     yield "embeddings", encoder.embeddings, itself
-    for i, layer in enumerate(encoder.encoder.layer):
+    yield from row_of_blocks(encoder.encoder.layer, "norm1")
+
+
+def beit_encoder(encoder: Any) -> Iterator[Watched]:
+    """BeitBackbone, which holds a BeitModel."""
+    encoder = getattr(encoder, "beit", encoder)
+    yield "embeddings", encoder.embeddings, itself
+    yield from row_of_blocks(encoder.layers, "layernorm_before")
+
+
+def row_of_blocks(layers: Any, norm: str) -> Iterator[Watched]:
+    """The blocks as transformers 5 writes them.   norm: what it calls their first norm"""
+    for i, layer in enumerate(layers):
         yield f"blocks.{i}", layer, itself
-        yield f"blocks.{i}.norm1", layer.norm1, itself
+        yield f"blocks.{i}.norm1", getattr(layer, norm), itself
         yield f"blocks.{i}.attention", layer.attention, itself
         yield f"blocks.{i}.attention.weights", layer.attention, lambda out: out[1]
         for part, name in (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj")):
@@ -107,6 +119,7 @@ def dinov2_encoder(encoder: Any) -> Iterator[Watched]:
 ENCODERS: dict[str, Callable[[Any], Iterator[Watched]]] = {
     "dpt": dpt_encoder,
     "bit": bit_encoder,
+    "beit": beit_encoder,
     "dinov2": dinov2_encoder,
     "dinov2_with_registers": dinov2_encoder,
 }
