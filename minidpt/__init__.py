@@ -11,8 +11,23 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "auto_backbone": ("AutoBackbone", "BeitBackbone", "BitBackbone", "Dinov2Backbone", "Dinov2WithRegistersBackbone"),
-    "backbones": ("BeitConfig", "BitConfig", "Dinov2Config", "Dinov2WithRegistersConfig"),
+    "auto_backbone": (
+        "AutoBackbone",
+        "BeitBackbone",
+        "BitBackbone",
+        "Dinov2Backbone",
+        "Dinov2WithRegistersBackbone",
+        "LevitBackbone",
+        "NextViTBackbone",
+    ),
+    "backbones": (
+        "BeitConfig",
+        "BitConfig",
+        "Dinov2Config",
+        "Dinov2WithRegistersConfig",
+        "LevitConfig",
+        "NextViTConfig",
+    ),
     "config": ("DPTConfig", "DepthAnythingConfig"),
     "errors": ("CheckpointError", "ConfigError", "HubError", "ImageError", "MiniDPTError", "ResourceError"),
     "images": ("load_image",),

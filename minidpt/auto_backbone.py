@@ -17,7 +17,10 @@ from .params import Named, Tensor
 from .presets import preset
 from .pretrained import PreTrainedModel
 
-OTHER_HEADS = r"(classifier|cls_classifier|distillation_classifier|pooler|head|lm_head|decode_head|auxiliary_head)\..*"
+OTHER_HEADS = (
+    r"(classifier|cls_classifier|classifier_distill|distillation_classifier|pooler|head|proj_head|lm_head|decode_head"
+    r"|auxiliary_head)\..*"
+)
 
 
 class BackboneModel(PreTrainedModel):
@@ -42,7 +45,8 @@ class BackboneModel(PreTrainedModel):
     def _load(cls, found: dict[str, checkpoints.Entry], config: BackboneConfig, source: str) -> Named:
         """From a backbone's own file, a whole model's (`dinov2.` before every name) or a DPT's (`backbone.`)."""
         for prefix in (f"{config.model_type.replace('_with_registers', '')}.", f"{config.model_type}.", "backbone."):
-            if any(name.startswith(f"{prefix}embeddings.") for name in found):
+            first = tuple(f"{prefix}{part}." for part in ("embeddings", "patch_embeddings", "stem"))
+            if any(name.startswith(first) for name in found):
                 found = {name.removeprefix(prefix): e for name, e in found.items() if name.startswith(prefix)}
         table = cls.tensors(config)
         return checkpoints.load(found, table, cls.disk_name(config), source, also_ignored=OTHER_HEADS)
@@ -100,8 +104,30 @@ class BitBackbone(BackboneModel):
     config_class = backbones.BitConfig
 
 
+class LevitBackbone(BackboneModel):
+    """LeViT, tapped inside its stages; its files are those of transformers' LevitModel, which has no taps."""
+
+    architecture = "LevitBackbone"
+    config_class = backbones.LevitConfig
+
+
+class NextViTBackbone(BackboneModel):
+    """Next-ViT, which transformers does not have; its files hold ByteDance's names."""
+
+    architecture = "NextViTBackbone"
+    config_class = backbones.NextViTConfig
+
+
 MODEL_OF: dict[type, type[BackboneModel]] = {
-    model.config_class: model for model in (Dinov2Backbone, Dinov2WithRegistersBackbone, BitBackbone, BeitBackbone)
+    model.config_class: model
+    for model in (
+        Dinov2Backbone,
+        Dinov2WithRegistersBackbone,
+        BitBackbone,
+        BeitBackbone,
+        LevitBackbone,
+        NextViTBackbone,
+    )
 }
 
 

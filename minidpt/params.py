@@ -51,9 +51,9 @@ def linear(name: str, out_features: int, in_features: int, bias: bool = True) ->
     return _layer(name, (out_features, in_features), "linear", out_features, bias)
 
 
-def pixelwise(name: str, out_channels: int, in_channels: int) -> list[Tensor]:
+def pixelwise(name: str, out_channels: int, in_channels: int, bias: bool = True) -> list[Tensor]:
     """A 1 x 1 convolution, used by the model as a linear layer; on disk its weight is (O, I, 1, 1)."""
-    return patch_conv(name, out_channels, in_channels, 1)
+    return _layer(name, (out_channels, in_channels, 1, 1), "linear", out_channels, bias)
 
 
 def patch_conv(name: str, out_channels: int, in_channels: int, patch_size: int) -> list[Tensor]:

@@ -5,11 +5,13 @@ A new backbone is a new file and a new row here.
 
 from typing import Any
 
-from . import beit, bit, dinov2, hybrid, vit
+from . import beit, bit, dinov2, hybrid, levit, nextvit, vit
 from .base import Backbone, BackboneConfig, Encoded, EncoderConfig, row
 from .beit import BeitConfig
 from .bit import BitConfig
 from .dinov2 import Dinov2Config, Dinov2WithRegistersConfig
+from .levit import LevitConfig
+from .nextvit import NextViTConfig
 from .vit import ViTConfig
 
 __all__ = [
@@ -23,6 +25,8 @@ __all__ = [
     "Dinov2WithRegistersConfig",
     "Encoded",
     "EncoderConfig",
+    "LevitConfig",
+    "NextViTConfig",
     "ViTConfig",
     "backbone_of",
 ]
@@ -34,6 +38,8 @@ BACKBONES: dict[type[BackboneConfig], Backbone] = {
     Dinov2WithRegistersConfig: row(dinov2),
     BitConfig: row(bit),
     BeitConfig: row(beit),
+    LevitConfig: row(levit),
+    NextViTConfig: row(nextvit),
 }
 
 BACKBONE_CONFIGS: dict[str, type[BackboneConfig]] = {config.model_type: config for config in BACKBONES}

@@ -116,10 +116,36 @@ def row_of_blocks(layers: Any, norm: str) -> Iterator[Watched]:
         yield f"blocks.{i}.mlp", layer.mlp, itself
 
 
+def levit_encoder(encoder: Any) -> Iterator[Watched]:
+    yield "embeddings", encoder.patch_embeddings, itself
+    for s, stage in enumerate(encoder.encoder.stages):
+        for b, layer in enumerate(stage.layers):
+            name, module = f"stages.{s}.blocks.{b}", getattr(layer, "module", layer)
+            yield name, layer, itself
+            if hasattr(module, "linear_up"):
+                yield f"{name}.mlp", module, itself
+                continue
+            yield f"{name}.attention", module, itself
+            a, k = module.num_attention_heads, module.key_dim
+            if hasattr(module, "queries"):
+                yield f"{name}.attention.query", module.queries, itself
+                yield f"{name}.attention.key", module.keys_values, of_each_head(a, 0, k)
+                yield f"{name}.attention.value", module.keys_values, of_each_head(a, k, None)
+            else:
+                for part, bounds in (("query", (0, k)), ("key", (k, 2 * k)), ("value", (2 * k, None))):
+                    yield f"{name}.attention.{part}", module.queries_keys_values, of_each_head(a, *bounds)
+
+
+def of_each_head(num_heads: int, start: int, stop: int | None) -> Callable[[Any], Any]:
+    """Takes some channels of each head.   (N, T, A K) -> (N, T, A (stop - start))"""
+    return lambda out: out.unflatten(-1, (num_heads, -1))[..., start:stop].flatten(-2)
+
+
 ENCODERS: dict[str, Callable[[Any], Iterator[Watched]]] = {
     "dpt": dpt_encoder,
     "bit": bit_encoder,
     "beit": beit_encoder,
     "dinov2": dinov2_encoder,
     "dinov2_with_registers": dinov2_encoder,
+    "levit": levit_encoder,
 }
