@@ -1,7 +1,5 @@
 """LeViT and Next-ViT: encoders with convolutions and batch norms."""
 
-from typing import Any
-
 from ...errors import CheckpointError
 from .encoder import CLASSIFIER, FOLLOWS, Encoder
 from .renaming import Shapes, Target, count, root, shape
@@ -31,7 +29,10 @@ def next_vit(inner: Shapes) -> Encoder:
     if len(depths) != 4 or set(last) != {2, 3, 4}:
         raise CheckpointError(f"a Next-ViT of {len(depths)} stages, attention in {len(last)} of them; expected 4 and 3")
     block, channels = last[2]
-    plain, attended = shape(inner, "features.0.mlp.conv1.weight", 4), shape(inner, f"features.{block}.e_mhsa.q.weight", 2)
+    plain, attended = (
+        shape(inner, "features.0.mlp.conv1.weight", 4),
+        shape(inner, f"features.{block}.e_mhsa.q.weight", 2),
+    )
     backbone = {
         "model_type": "nextvit",
         "num_channels": shape(inner, "stem.0.conv.weight", 4)[1],
@@ -45,9 +46,9 @@ def next_vit(inner: Shapes) -> Encoder:
         "transformer_mlp_ratio": shape(inner, f"features.{block}.mlp.conv1.weight", 4)[0] / channels,
         "out_features": ["stage1", "stage2", "stage3", "stage4"],
     }
-    parts = ("patch_embed.conv", "patch_embed.norm", "norm", "norm1", "norm2", "projection.conv", "projection.norm")
-    parts += tuple(f"e_mhsa.{name}" for name in ("q", "k", "v", "proj", "norm"))
-    parts += ("mhca.group_conv3x3", "mhca.norm", "mhca.projection", "mlp.conv1", "mlp.conv2")
+    parts = [f"{part}.{layer}" for part in ("patch_embed", "projection") for layer in ("conv", "norm")]
+    parts += ["norm", "norm1", "norm2", *(f"e_mhsa.{name}" for name in ("q", "k", "v", "proj", "norm"))]
+    parts += ["mhca.group_conv3x3", "mhca.norm", "mhca.projection", "mlp.conv1", "mlp.conv2"]
     kept = ["stem.*.conv", "stem.*.norm", "norm", *(f"features.*.{part}" for part in parts)]
     table: dict[str, Target] = {name: f"backbone.{name}" for name in kept}
     return Encoder({"backbone_config": backbone}, table, 384, {"proj_head": CLASSIFIER})
@@ -65,7 +66,10 @@ def levit(inner: Shapes) -> Encoder:
         if layer == 0 and stage > 0:
             firsts.append(i)
         for theirs, ours in LEVIT_LAYERS[kind].items():
-            table |= {f"blocks.{i}.{theirs}.c": f"{to}.{ours}.linear", f"blocks.{i}.{theirs}.bn": f"{to}.{ours}.batch_norm"}
+            table |= {
+                f"blocks.{i}.{theirs}.c": f"{to}.{ours}.linear",
+                f"blocks.{i}.{theirs}.bn": f"{to}.{ours}.batch_norm",
+            }
         if kind == "attention":
             table[f"blocks.{i}.m.attention_biases"] = f"{to}.module.attention_biases"
         if kind == "shrink":

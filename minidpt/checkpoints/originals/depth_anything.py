@@ -3,7 +3,9 @@
 `pretrained` is a DINOv2 encoder, `depth_head` the rest.
 """
 
+import re
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from .dinov2_encoder import dinov2_fields, dinov2_names, spread_taps
@@ -13,6 +15,7 @@ from .renaming import Described, Hints, Shapes, Target, shape
 NAME = "Depth Anything"
 KINDS = ("relative", "v1", "v2", "hypersim", "vkitti")
 METRIC_RANGE = {"hypersim": 20, "vkitti": 80}  # metres, indoors and outdoors, as trained
+V1_FILE = re.compile(r"^depth_anything_vit[sbl]14")
 PREFIX, HEAD = "pretrained.", "depth_head."
 PROCESSOR = {
     "size": {"height": 518, "width": 518},
@@ -28,16 +31,22 @@ def fits(names: Collection[str]) -> bool:
     return "depth_head.scratch.layer1_rn.weight" in names and "pretrained.cls_token" in names
 
 
+def metric_range(hints: Hints) -> float | None:
+    """The largest depth of a metric model, or None for a relative one."""
+    by_file = hints if hints.kind not in ("v1", "v2") else replace(hints, kind=None)  # those say something else
+    kind = by_file.says(*METRIC_RANGE)
+    return hints.max_depth or (METRIC_RANGE[kind] if kind else None)
+
+
 def describe(shapes: Shapes, hints: Hints) -> Described:
     """The config, the preprocessing and the names; the version and the range in metres come from the hints."""
     backbone, remarks = dinov2_fields(shapes, PREFIX), []
     depth = backbone["num_hidden_layers"]
-    metric = hints.says(*METRIC_RANGE)
-    second = bool(metric or hints.max_depth or hints.says("v2"))
-    last_four = list(range(depth - 3, depth + 1))
-    taps = spread_taps(depth) if second else last_four
-    if hints.kind not in ("v1", "v2") and not hints.says("v2") and not metric:
-        remarks.append("taken for V1, which taps the last four blocks: the weights do not tell; say --as v2 if it is V2")
+    metric = metric_range(hints)
+    second = bool(metric or hints.says("v2"))
+    if not second and hints.kind != "v1" and not V1_FILE.search(hints.file):
+        remarks.append("taken for V1, which taps the last four blocks: weights do not tell; say --as v2 if it is V2")
+    taps = spread_taps(depth) if second else list(range(depth - 3, depth + 1))
     levels = range(4)
     neck = [shape(shapes, f"{HEAD}projects.{i}.weight", 4)[0] for i in levels]
     config: dict[str, Any] = {
@@ -50,10 +59,9 @@ def describe(shapes: Shapes, hints: Hints) -> Described:
         "fusion_hidden_size": shape(shapes, f"{HEAD}scratch.layer1_rn.weight", 4)[0],
         "head_hidden_size": shape(shapes, f"{HEAD}scratch.output_conv2.0.weight", 4)[0],
     }
-    if metric or hints.max_depth:
-        max_depth = hints.max_depth or METRIC_RANGE[str(metric)]
-        config |= {"depth_estimation_type": "metric", "max_depth": max_depth}
-        remarks.append(f"depth in metres, up to {max_depth:g}")
+    if metric:
+        config |= {"depth_estimation_type": "metric", "max_depth": metric}
+        remarks.append(f"depth in metres, up to {metric:g}")
     table: dict[str, Target] = dinov2_names(PREFIX)
     for i in levels:
         table[f"{HEAD}projects.{i}"] = f"neck.reassemble_stage.layers.{i}.projection"

@@ -48,7 +48,9 @@ def describe(shapes: Shapes, hints: Hints) -> Described:
     blocks = f"{HEAD}reassemble_blocks"
     neck, widths = zip(*(shape(shapes, f"{blocks}.projects.{i}.conv.weight", 4)[:2] for i in levels), strict=True)
     if set(widths) != {backbone["hidden_size"]}:
-        raise CheckpointError(f"the head is for an encoder of width {widths[0]}; this one has {backbone['hidden_size']}")
+        raise CheckpointError(
+            f"the head is for an encoder of width {widths[0]}; this one has {backbone['hidden_size']}"
+        )
     unit = f"{HEAD}fusion_blocks.1.res_conv_unit1.conv1.conv"
     config: dict[str, Any] = {
         "model_type": "dpt",
@@ -87,3 +89,14 @@ def head_names() -> dict[str, Target]:
             theirs = f"{HEAD}fusion_blocks.*.res_conv_unit{unit}.conv{i}.conv"
             table[theirs] = f"neck.fusion_stage.layers.*.residual_layer{unit}.convolution{i}"
     return table
+
+
+def foreign(names: Collection[str]) -> str | None:
+    """What lone encoders and classifiers are, of DINOv2 or not."""
+    if "decode_head.conv_depth.weight" in names and not fits(names):
+        return "a linear head of DINOv2, no DPT; take the file with dpt_head in its name"
+    if any(re.fullmatch(r"(model\.)?(blocks|layers|stages|features)\.\d+\..*", name) for name in names):
+        return "an encoder or a classifier without a decoder, so it gives no depth and no segmentation" + (
+            "; it may serve as --backbone of a DPT head of DINOv2" if "mask_token" in names else ""
+        )
+    return None

@@ -56,5 +56,3 @@ def attention_names(stem: str, to: str, attention: str = "attention.attention") 
         f"{stem}.attn.v_bias": f"{to}.{attention}.value.bias",
         f"{stem}.attn.proj": f"{to}.attention.output.dense",
     }
-
-

@@ -23,7 +23,7 @@ def count_levels(shapes: Shapes, prefix: str) -> int:
     return sum(f"{prefix}layer{i}_rn.weight" in shapes for i in range(1, 5))
 
 
-def resize_factor(shapes: Shapes, name: str, channels: int) -> float:
+def resize_factor(shapes: Shapes, name: str) -> float:
     """4 or 2 where the map is enlarged by tiles of that side, 1/2 where a 3 x 3 convolution shrinks it, else 1."""
     if f"{name}.weight" not in shapes:
         return 1

@@ -6,7 +6,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from ...errors import CheckpointError, ConfigError
+from ...errors import ConfigError
 from ...presets import ade20k_classes
 from .encoder import Encoder
 from .fusion_names import count_levels, fusion_names, resize_factor, unit_fields
@@ -21,8 +21,11 @@ METRIC: dict[str, dict[str, float]] = {
     "nyu": {"depth_scale": 0.000305, "depth_shift": 0.1378},
     "kitti": {"depth_scale": 0.00006016, "depth_shift": 0.00579},
 }
-METRIC_SIZES = {"nyu": {"height": 480, "width": 640}, "kitti": {"height": 352, "width": 1216}}
-SEGMENTATION_SIDE = {384: 480}  # ADE20K's models see larger pictures than their positions were made for
+METRIC_SIZES: dict[str, dict[str, int]] = {
+    "nyu": {"height": 480, "width": 640},
+    "kitti": {"height": 352, "width": 1216},
+}
+RELATIVE_FILES = ("dpt_hybrid-midas", "dpt_hybrid_384")
 MULTIPLE = 32
 ADE20K = 150
 
@@ -46,19 +49,14 @@ def describe(shapes: Shapes, hints: Hints) -> Described:
         **reassemble_fields(shapes, encoder, levels),
     }
     table = encoder.table | reassemble_names(levels) | fusion_names("scratch.", levels)
+    segments = "scratch.output_conv.1.running_mean" in shapes
+    fields, names, size, remarks = (segmentation if segments else depth)(shapes, hints, encoder)
     processor = {
-        "size": {"height": encoder.side, "width": encoder.side},
+        "size": size,
         "resample": 3,
         "keep_aspect_ratio": encoder.any_size,
         "ensure_multiple_of": MULTIPLE,
     }
-    segments = "scratch.output_conv.1.running_mean" in shapes
-    fields, names, remarks = segmentation(shapes, hints) if segments else depth(shapes, hints, encoder)
-    if segments:
-        side = SEGMENTATION_SIDE.get(encoder.side, encoder.side)
-        processor["size"] = {"height": side, "width": side}
-    elif (kind := hints.says(*METRIC)) and "depth_scale" in fields:
-        processor["size"] = METRIC_SIZES[kind]
     return Described(config | fields, processor, table | names, encoder.ignored, remarks)
 
 
@@ -81,7 +79,10 @@ def reassemble_names(levels: int) -> dict[str, Target]:
     return table
 
 
-def depth(shapes: Shapes, hints: Hints, encoder: Encoder) -> tuple[dict[str, Any], dict[str, Target], list[str]]:
+Head = tuple[dict[str, Any], dict[str, Target], dict[str, int], list[str]]  # fields, names, the pictures' size, remarks
+
+
+def depth(shapes: Shapes, hints: Hints, encoder: Encoder) -> Head:
     """The depth head; LeViT's has two transposed convolutions before it."""
     fields: dict[str, Any] = {"head_hidden_size": shape(shapes, "scratch.output_conv.2.weight", 4)[0]}
     table: dict[str, Target] = {f"scratch.output_conv.{i}": f"head.head.{i}" for i in (0, 2, 4)}
@@ -90,37 +91,56 @@ def depth(shapes: Shapes, hints: Hints, encoder: Encoder) -> tuple[dict[str, Any
         for i in (0, 1):
             table[f"scratch.stem_transpose.{2 * i}.c"] = f"head.stem_transpose.{i}.convolution"
             table[f"scratch.stem_transpose.{2 * i}.bn"] = f"head.stem_transpose.{i}.batch_norm"
-    kind = hints.says(*METRIC) if encoder.config.get("is_hybrid") or hints.kind else None
+    hybrid = bool(encoder.config.get("is_hybrid"))
+    kind = hints.says(*METRIC) if hybrid or hints.kind else None  # of the published files only hybrids are metric
     if kind:
         fields |= {"depth_estimation_type": "metric", **METRIC[kind]}
-        return fields, table, [f"depth in metres, as {kind.upper()}'s model computes it"]
-    if encoder.config.get("is_hybrid") and hints.kind is None:
+        return fields, table, METRIC_SIZES[kind], [f"depth in metres, as {kind.upper()}'s model computes it"]
+    remarks = []
+    if hybrid and not hints.says("relative", *RELATIVE_FILES):
         said = "taken for the relative model: the metric ones have the same tensors and differ by their files' names"
-        return fields, table, [f"{said}; say --as nyu or --as kitti if it is one"]
-    return fields, table, []
+        remarks = [f"{said}; say --as nyu or --as kitti if it is one"]
+    return fields, table, square(encoder.side), remarks
 
 
-def segmentation(shapes: Shapes, hints: Hints) -> tuple[dict[str, Any], dict[str, Target], list[str]]:
+def segmentation(shapes: Shapes, hints: Hints, encoder: Encoder) -> Head:
     """The head for class scores, and the auxiliary one that only training evaluates; it is kept."""
     if hints.kind is not None:
         raise ConfigError(f"--as {hints.kind}: this is a segmentation model, which has no kind of depth")
-    labels = shape(shapes, "scratch.output_conv.4.weight", 4)[0]
-    fields: dict[str, Any] = {"num_labels": labels, "use_auxiliary_head": "auxlayer.0.weight" in shapes}
-    if labels == ADE20K:
-        fields["id2label"] = dict(enumerate(ade20k_classes()))
-    heads = {"scratch.output_conv": "head.head", "auxlayer": "auxiliary_head.head"}
-    table: dict[str, Target] = {f"{old}.{i}": f"{new}.{i}" for old, new in heads.items() for i in (0, 1, 4)}
-    return fields, table, []
+    fields = label_fields(shapes, "scratch.output_conv.4.weight")
+    fields["use_auxiliary_head"] = "auxlayer.0.weight" in shapes
+    table = head_names({"scratch.output_conv": "head.head", "auxlayer": "auxiliary_head.head"})
+    return fields, table, square(segmentation_side(encoder)), []
 
 
-def refuse(names: Collection[str]) -> None:
-    """CheckpointError for the same authors' models that are no DPT."""
+def square(side: int) -> dict[str, int]:
+    return {"height": side, "width": side}
+
+
+def segmentation_side(encoder: Encoder) -> int:
+    """ADE20K's models see larger pictures than their positions were made for."""
+    return 480 if encoder.side == 384 else encoder.side
+
+
+def label_fields(shapes: Shapes, classifier: str) -> dict[str, Any]:
+    """As many labels as the classifier has rows; 150 are ADE20K's, with their names."""
+    labels = shape(shapes, classifier, 4)[0]
+    named = {"id2label": dict(enumerate(ade20k_classes()))} if labels == ADE20K else {}
+    return {"num_labels": labels, **named}
+
+
+def head_names(heads: dict[str, str]) -> dict[str, Target]:
+    """A convolution, its batch norm and the classifier keep their places in the row."""
+    return {f"{theirs}.{i}": f"{ours}.{i}" for theirs, ours in heads.items() for i in (0, 1, 4)}
+
+
+def foreign(names: Collection[str]) -> str | None:
+    """What the same authors' models are that are no DPT."""
     if any(name.startswith("pretrained.layer1.") for name in names):
-        raise CheckpointError(
-            "MiDaS v2.1, a convolutional network (ResNeXt or EfficientNet) and no DPT; take a MiDaS 3 or 3.1 file"
-        )
+        return "MiDaS v2.1, a convolutional network (ResNeXt or EfficientNet) and no DPT; take a MiDaS 3 or 3.1 file"
     if any(name.startswith(("core.core.", "conditional_log_binomial.", "attractors.")) for name in names):
-        raise CheckpointError(
-            "a ZoeDepth model (Depth Anything V1's metric files are such too), which minidpt does not have; "
-            "for metres take Depth Anything V2's metric files"
+        return (
+            "a ZoeDepth model, as Depth Anything V1's metric files are too, which minidpt lacks; for metres take "
+            "Depth Anything V2's metric files"
         )
+    return None

@@ -24,6 +24,7 @@ def vit(inner: Shapes) -> Encoder:
         "qkv_bias": "blocks.0.attn.qkv.bias" in inner,
     }
     taps = quarters(depth)
+    config: dict[str, Any]
     to = "backbone." if distilled else "dpt."
     table: dict[str, Target] = {
         "cls_token": f"{to}embeddings.cls_token",
@@ -97,6 +98,7 @@ def beit(inner: Shapes) -> Encoder:
         ),
         **block_names("blocks.*", to),
     }
+    side = grid * projection[2]
     backbone = {
         "model_type": "beit",
         "hidden_size": width,
@@ -104,7 +106,7 @@ def beit(inner: Shapes) -> Encoder:
         "num_attention_heads": heads,
         "intermediate_size": shape(inner, "blocks.0.mlp.fc1.weight", 2)[0],
         "layer_norm_eps": VIT_EPS,
-        "image_size": grid * projection[2],
+        "image_size": side,
         "patch_size": projection[2],
         "num_channels": projection[1],
         "use_relative_position_bias": True,
@@ -117,6 +119,4 @@ def beit(inner: Shapes) -> Encoder:
         "norm": LAST_NORM,
         "blocks.*.attn.relative_position_index": FOLLOWS,
     }
-    return Encoder({"backbone_config": backbone}, table, backbone["image_size"], ignored)
-
-
+    return Encoder({"backbone_config": backbone}, table, side, ignored)

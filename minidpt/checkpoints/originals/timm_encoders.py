@@ -21,7 +21,7 @@ SIGNS: dict[str, Callable[[Shapes], Encoder]] = {  # a name that only one kind h
 
 
 def encoder_of(shapes: Shapes, prefix: str) -> Encoder:
-    """The encoder whose tensors' names begin with `prefix`, its tables complete with it.   CheckpointError if unknown"""
+    """The encoder whose names begin with `prefix`, its tables complete with it.   CheckpointError if it is unknown"""
     inner = {name.removeprefix(prefix): size for name, size in shapes.items() if name.startswith(prefix)}
     kind = next((kind for sign, kind in SIGNS.items() if sign in inner), None)
     if kind is None:

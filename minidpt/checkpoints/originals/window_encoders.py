@@ -71,5 +71,3 @@ def _windowed(inner: Shapes, model_type: str, heads: str, heads_axis: int, axes:
     buffers = ("attn_mask", "attn.relative_position_index", "attn.relative_coords_table", "attn.k_bias")
     ignored = {"head": CLASSIFIER, "norm": LAST_NORM} | {f"layers.*.blocks.*.{name}": FOLLOWS for name in buffers}
     return config, table, ignored
-
-
