@@ -13,7 +13,7 @@ from .checkpoints.transformers_names import under
 from .config import read_config
 from .errors import ConfigError
 from .outputs import BackboneOutput
-from .params import Named, Tensor
+from .params import Tensor
 from .presets import preset
 from .pretrained import PreTrainedModel
 
@@ -42,7 +42,7 @@ class BackboneModel(PreTrainedModel):
         return cls(config, **options)
 
     @classmethod
-    def _load(cls, found: dict[str, checkpoints.Entry], config: BackboneConfig, source: str) -> Named:
+    def _load(cls, found: Mapping[str, checkpoints.Entry], config: BackboneConfig, source: str) -> checkpoints.OnDisk:
         """From a backbone's own file, a whole model's (`dinov2.` before every name) or a DPT's (`backbone.`)."""
         for prefix in (f"{config.model_type.replace('_with_registers', '')}.", f"{config.model_type}.", "backbone."):
             first = tuple(f"{prefix}{part}." for part in ("embeddings", "patch_embeddings", "stem"))

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -12,9 +12,10 @@ import numpy as np
 
 from . import checkpoints, ops, params
 from .backbones import Encoded, EncoderConfig, backbone_of
-from .checkpoints import transformers_names
+from .checkpoints import originals, transformers_names
 from .checkpoints.config_files import PretrainedConfig
-from .config import DepthAnythingConfig, read_config
+from .checkpoints.originals import Original
+from .config import MODEL_CONFIGS, DepthAnythingConfig, read_config
 from .errors import CheckpointError, ConfigError
 from .ops import Backend
 from .ops.layout import whole_patches
@@ -113,11 +114,15 @@ class PreTrainedModel(ABC):
     @classmethod
     def from_opened(cls, opened: "Opened", backend: str | Backend = "auto", precision: str = "highest") -> Self:
         """`from_pretrained` for a checkpoint that is already opened."""
-        named = cls._load(opened.found, opened.config, opened.source.name)
-        return cls.from_weights(opened.config, named, backend, precision)
+        return cls.from_weights(opened.config, dict(cls.on_disk(opened)), backend, precision)
 
     @classmethod
-    def _load(cls, found: dict[str, checkpoints.Entry], config: Any, source: str) -> Named:
+    def on_disk(cls, opened: "Opened") -> checkpoints.OnDisk:
+        """The opened checkpoint's tensors, checked against the table and unread."""
+        return cls._load(opened.found, opened.config, opened.source.name)
+
+    @classmethod
+    def _load(cls, found: Mapping[str, checkpoints.Entry], config: Any, source: str) -> checkpoints.OnDisk:
         there = model_class(config, found)
         if there is not cls:
             raise CheckpointError(f"{source}: holds a {there.architecture}, not a {cls.architecture}")
@@ -218,11 +223,15 @@ def model_class(config: Any, names: Any = ()) -> type[PreTrainedModel]:
 
 @dataclass(frozen=True)
 class Opened:
-    """A checkpoint whose weights are not read yet.   found: its tensors by their names on disk"""
+    """A checkpoint whose weights are not read yet.
+
+    found: its tensors by transformers' names on disk   original: what was translated, if it had other names
+    """
 
     source: checkpoints.Source
     config: Any
-    found: dict[str, checkpoints.Entry]
+    found: Mapping[str, checkpoints.Entry]
+    original: Original | None = None
 
     @property
     def model(self) -> type[PreTrainedModel]:
@@ -230,11 +239,43 @@ class Opened:
         return model_class(self.config, self.found)
 
 
-def open_checkpoint(name: str | Path, *, config: Any = None, revision: str | None = None) -> Opened:
-    """Locate a model, read its config (unless given) and its files' headers.   Errors as `from_pretrained`'s"""
+def open_checkpoint(
+    name: str | Path,
+    *,
+    config: Any = None,
+    revision: str | None = None,
+    encoder: str | Path | None = None,
+    kind: str | None = None,
+    max_depth: float | None = None,
+) -> Opened:
+    """Locate a model, read its config (unless given) and its files' headers.   Errors as `from_pretrained`'s
+
+    A checkpoint under its authors' own names is translated, its config told from names and shapes. Of those only:
+    encoder: the file of the encoder where it is another one   kind, max_depth: what no weights tell (originals.Hints)
+    """
     source = checkpoints.locate(name, revision=revision)
+    beside = originals.encoder_file(source.weights[0].name)
+    if encoder is not None:
+        source = replace(source, weights=(*source.weights, *checkpoints.locate(encoder).weights))
+    elif beside and (path := source.weights[0].with_name(beside)).is_file():
+        source = replace(source, weights=(*source.weights, path))
+    found = checkpoints.contents(source)
+    hints = originals.Hints(source.weights[0].name, kind, max_depth)
+    original = originals.recognise(found, source.name, hints)
+    if original is not None:
+        if config is None:
+            config = MODEL_CONFIGS[original.config["model_type"]].from_dict(original.config)
+        return Opened(source, config, original.found, original)
+    if encoder is not None or kind is not None or max_depth is not None:
+        raise ConfigError(f"{name}: is in transformers' format, whose config says what was said of it here")
     if config is None:
         if source.config is None:
-            raise CheckpointError(f"{name}: has no config.json beside it; pass config=DPTConfig(...)")
+            raise CheckpointError(f"{name}: {originals.foreign(found)}")
         config = read_config(source.config)
-    return Opened(source, config, checkpoints.contents(source))
+    return Opened(source, config, found)
+
+
+def original_processor(name: str | Path, revision: str | None = None) -> dict[str, Any] | None:
+    """The preprocessing that belongs to a checkpoint under its authors' names; None for any other."""
+    original = open_checkpoint(name, revision=revision).original
+    return None if original is None else original.processor

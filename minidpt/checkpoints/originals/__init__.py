@@ -24,7 +24,7 @@ from . import depth_anything, dinov2_heads, isl_midas, smp
 from .dinov2_heads import encoder_file
 from .renaming import Hints, translate
 
-__all__ = ["KINDS", "Hints", "Original", "encoder_file", "family_of", "recognise", "refuse"]
+__all__ = ["KINDS", "Hints", "Original", "encoder_file", "family_of", "foreign", "recognise"]
 
 FAMILIES: tuple[ModuleType, ...] = (isl_midas, depth_anything, dinov2_heads, smp)
 KINDS = tuple(dict.fromkeys(kind for family in FAMILIES for kind in family.KINDS))  # what the user may say
@@ -71,15 +71,11 @@ def recognise(found: Mapping[str, Entry], source: str, hints: Hints) -> Original
     return Original(family.NAME, said.config, said.processor, renamed, ignored, tuple(said.remarks))
 
 
-def refuse(names: Collection[str], source: str) -> None:
-    """CheckpointError for checkpoints without a config that no family knows: what they are, or what is in them."""
-    raise CheckpointError(f"{source}: {isl_midas.foreign(names) or dinov2_heads.foreign(names) or unknown(names)}")
-
-
-def unknown(names: Collection[str]) -> str:
-    shown = ", ".join(sorted(names)[:5])
-    families = ", ".join(family.NAME for family in FAMILIES)
-    return (
+def foreign(names: Collection[str]) -> str:
+    """What a checkpoint without a config is whose names no family has, and what to do."""
+    known = isl_midas.foreign(names) or dinov2_heads.foreign(names)
+    shown, families = ", ".join(sorted(names)[:5]), ", ".join(family.NAME for family in FAMILIES)
+    return known or (
         f"has no config.json beside it, and its names ({shown}, ...) are those of no original that minidpt knows "
         f"({families}); pass config=DPTConfig(...) if they are transformers'"
     )

@@ -89,8 +89,10 @@ def _parts(entry: Any, match: re.Match[str], target: Target, name: str) -> Itera
         raise CheckpointError(f"{name}: {entry.shape} does not split into {len(stems)} equal parts")
     step = entry.shape[0] // len(stems)
     for i, stem in enumerate(stems):
-        filled = iter(numbers)
-        new = re.sub(r"\*", lambda _, filled=filled: next(filled), stem) + (leaf or "")
+        new = stem
+        for number in numbers:
+            new = new.replace("*", number, 1)
+        new += leaf or ""
         yield new, entry if len(stems) == 1 else entry.rows(i * step, (i + 1) * step)
 
 
