@@ -19,6 +19,8 @@ _HOMES = {
         "Dinov2WithRegistersBackbone",
         "LevitBackbone",
         "NextViTBackbone",
+        "SwinBackbone",
+        "Swinv2Backbone",
     ),
     "backbones": (
         "BeitConfig",
@@ -27,6 +29,8 @@ _HOMES = {
         "Dinov2WithRegistersConfig",
         "LevitConfig",
         "NextViTConfig",
+        "SwinConfig",
+        "Swinv2Config",
     ),
     "config": ("DPTConfig", "DepthAnythingConfig"),
     "errors": ("CheckpointError", "ConfigError", "HubError", "ImageError", "MiniDPTError", "ResourceError"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from .backbones import BACKBONE_CONFIGS, BackboneConfig, backbone_of
 from .checkpoints.config_files import config_file
 from .checkpoints.transformers_names import under
 from .config import read_config
-from .errors import ConfigError
+from .errors import CheckpointError, ConfigError
 from .outputs import BackboneOutput
 from .params import Tensor
 from .presets import preset
@@ -21,12 +21,16 @@ OTHER_HEADS = (
     r"(classifier|cls_classifier|classifier_distill|distillation_classifier|pooler|head|proj_head|lm_head|decode_head"
     r"|auxiliary_head)\..*"
 )
+FINAL_NORM = r"layernorm\.(weight|bias)"  # of a whole Swin, which its taps do not pass
 
 
 class BackboneModel(PreTrainedModel):
     """An encoder with its taps as the answer. `config.out_features` says which."""
 
     config: Any
+    not_its_own: ClassVar[str] = (
+        OTHER_HEADS  # a pattern of names, in a whole model's file, of what is not in the backbone
+    )
 
     @classmethod
     def tensors(cls, config: BackboneConfig) -> list[Tensor]:
@@ -49,7 +53,7 @@ class BackboneModel(PreTrainedModel):
             if any(name.startswith(first) for name in found):
                 found = {name.removeprefix(prefix): e for name, e in found.items() if name.startswith(prefix)}
         table = cls.tensors(config)
-        return checkpoints.load(found, table, cls.disk_name(config), source, also_ignored=OTHER_HEADS)
+        return checkpoints.load(found, table, cls.disk_name(config), source, also_ignored=cls.not_its_own)
 
     @property
     def out_features(self) -> tuple[str, ...]:
@@ -118,6 +122,29 @@ class NextViTBackbone(BackboneModel):
     config_class = backbones.NextViTConfig
 
 
+class SwinBackbone(BackboneModel):
+    """Swin.   [transformers: SwinBackbone]"""
+
+    architecture = "SwinBackbone"
+    config_class = backbones.SwinConfig
+    not_its_own = rf"{OTHER_HEADS}|{FINAL_NORM}"
+
+    @classmethod
+    def _load(cls, found: Mapping[str, checkpoints.Entry], config: Any, source: str) -> checkpoints.OnDisk:
+        """A whole Swin has no norms for the taps; transformers would go on with fresh ones."""
+        if config.apply_layernorm and not any("hidden_states_norms." in name for name in found):
+            raise CheckpointError(f"{source}: has no norms for the taps; pass apply_layernorm=False to take them raw")
+        return super()._load(found, config, source)
+
+
+class Swinv2Backbone(BackboneModel):
+    """Swin V2.   [transformers: Swinv2Backbone]"""
+
+    architecture = "Swinv2Backbone"
+    config_class = backbones.Swinv2Config
+    not_its_own = rf"{OTHER_HEADS}|{FINAL_NORM}"
+
+
 MODEL_OF: dict[type, type[BackboneModel]] = {
     model.config_class: model
     for model in (
@@ -127,6 +154,8 @@ MODEL_OF: dict[type, type[BackboneModel]] = {
         BeitBackbone,
         LevitBackbone,
         NextViTBackbone,
+        SwinBackbone,
+        Swinv2Backbone,
     )
 }
 

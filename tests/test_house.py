@@ -26,7 +26,7 @@ RANKS = {
     "ops.backends": 3, "ops.counting": 4, "ops": 5,
     "losses": 6, "params": 6, "recording": 6, "postprocessing": 6,
     "checkpoints": 7,
-    "backbones.base": 8, "backbones.vit": 9, "backbones.bit": 9, "backbones.swin": 9,
+    "backbones.base": 8, "backbones.windows": 8, "backbones.vit": 9, "backbones.bit": 9, "backbones.swin": 9,
     "backbones.hybrid": 10, "backbones.dinov2": 10, "backbones.beit": 10, "backbones.deit": 10, "backbones.vitdet": 10,
     "backbones.swinv2": 10, "backbones.levit": 10, "backbones.nextvit": 10,
     "backbones": 11,

@@ -38,9 +38,8 @@ def lively(model, seed=0):
         return torch.randn(t.shape, generator=generator, dtype=torch.float32) * spread
 
     with torch.no_grad():
-        for name, t in [*model.named_parameters(), *model.named_buffers()]:
-            if not t.is_floating_point():
-                continue  # a table of indices
+        statistics = [(name, t) for name, t in model.named_buffers() if "running_" in name]  # others follow from shapes
+        for name, t in [*model.named_parameters(), *statistics]:
             if name.endswith("running_var"):
                 t.copy_(0.5 + torch.rand(t.shape, generator=generator))
             elif t.ndim >= 2 and not name.endswith(("token", "tokens", "position_embeddings")):

@@ -5,13 +5,15 @@ A new backbone is a new file and a new row here.
 
 from typing import Any
 
-from . import beit, bit, dinov2, hybrid, levit, nextvit, vit
+from . import beit, bit, dinov2, hybrid, levit, nextvit, swin, swinv2, vit
 from .base import Backbone, BackboneConfig, Encoded, EncoderConfig, row
 from .beit import BeitConfig
 from .bit import BitConfig
 from .dinov2 import Dinov2Config, Dinov2WithRegistersConfig
 from .levit import LevitConfig
 from .nextvit import NextViTConfig
+from .swin import SwinConfig
+from .swinv2 import Swinv2Config
 from .vit import ViTConfig
 
 __all__ = [
@@ -27,6 +29,8 @@ __all__ = [
     "EncoderConfig",
     "LevitConfig",
     "NextViTConfig",
+    "SwinConfig",
+    "Swinv2Config",
     "ViTConfig",
     "backbone_of",
 ]
@@ -40,6 +44,8 @@ BACKBONES: dict[type[BackboneConfig], Backbone] = {
     BeitConfig: row(beit),
     LevitConfig: row(levit),
     NextViTConfig: row(nextvit),
+    SwinConfig: row(swin),
+    Swinv2Config: row(swinv2),
 }
 
 BACKBONE_CONFIGS: dict[str, type[BackboneConfig]] = {config.model_type: config for config in BACKBONES}

@@ -141,6 +141,44 @@ def of_each_head(num_heads: int, start: int, stop: int | None) -> Callable[[Any]
     return lambda out: out.unflatten(-1, (num_heads, -1))[..., start:stop].flatten(-2)
 
 
+def swin_encoder(encoder: Any) -> Iterator[Watched]:
+    """Swin and Swin V2. Their tokens become maps again; the embeddings tell the first map's size."""
+    swin = getattr(encoder, "swin", encoder)
+    grid: list[int] = []
+
+    def on_map(stage: int) -> Callable[[Any], Any]:
+        return lambda out: itself(out).unflatten(1, [-(-side // 2**stage) for side in grid])
+
+    def embedded(out: Any) -> Any:
+        grid[:] = out[1]
+        return on_map(0)(out)
+
+    yield "embeddings", swin.embeddings, embedded
+    for s, stage in enumerate(swin.encoder.layers):
+        for b, layer in enumerate(stage.blocks):
+            yield from swin_block(f"stages.{s}.blocks.{b}", layer, on_map(s))
+        yield f"stages.{s}", stage.blocks[-1], on_map(s)
+        if stage.downsample is not None:
+            yield f"stages.{s}.merged", stage.downsample, on_map(s + 1)
+    for level, name in enumerate(getattr(encoder, "hidden_states_norms", ())):
+        yield f"taps.{level}", encoder.hidden_states_norms[name], on_map(max(encoder.stage_names.index(name) - 1, 0))
+
+
+def swin_block(name: str, layer: Any, on_map: Callable[[Any], Any]) -> Iterator[Watched]:
+    yield name, layer, on_map
+    yield f"{name}.norm1", layer.layernorm_before, on_map
+    yield f"{name}.attention", layer.attention, itself
+    if hasattr(layer, "mlp"):  # Swin
+        inner, weights, parts = layer.attention, (layer.attention, lambda out: out[1]), ("q_proj", "k_proj", "v_proj")
+    else:  # Swin V2 hands its weights out only when asked; they pass its dropout
+        inner, parts = layer.attention.self, ("query", "key", "value")
+        weights = inner.dropout, itself
+    yield f"{name}.attention.weights", *weights
+    for part, theirs in zip(("query", "key", "value"), parts, strict=True):
+        yield f"{name}.attention.{part}", getattr(inner, theirs), itself
+    yield f"{name}.mlp", layer.mlp if hasattr(layer, "mlp") else layer.output, on_map
+
+
 ENCODERS: dict[str, Callable[[Any], Iterator[Watched]]] = {
     "dpt": dpt_encoder,
     "bit": bit_encoder,
@@ -148,4 +186,6 @@ ENCODERS: dict[str, Callable[[Any], Iterator[Watched]]] = {
     "dinov2": dinov2_encoder,
     "dinov2_with_registers": dinov2_encoder,
     "levit": levit_encoder,
+    "swin": swin_encoder,
+    "swinv2": swin_encoder,
 }
