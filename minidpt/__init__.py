@@ -15,6 +15,7 @@ _HOMES = {
         "AutoBackbone",
         "BeitBackbone",
         "BitBackbone",
+        "DeiTBackbone",
         "Dinov2Backbone",
         "Dinov2WithRegistersBackbone",
         "LevitBackbone",
@@ -25,6 +26,7 @@ _HOMES = {
     "backbones": (
         "BeitConfig",
         "BitConfig",
+        "DeiTConfig",
         "Dinov2Config",
         "Dinov2WithRegistersConfig",
         "LevitConfig",

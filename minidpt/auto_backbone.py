@@ -101,6 +101,13 @@ class BeitBackbone(BackboneModel):
     config_class = backbones.BeitConfig
 
 
+class DeiTBackbone(BackboneModel):
+    """Distilled DeiT; transformers has its encoder, DeiTModel, which reads what this saves."""
+
+    architecture = "DeiTBackbone"
+    config_class = backbones.DeiTConfig
+
+
 class BitBackbone(BackboneModel):
     """BiT, a ResNetV2.   [transformers: BitBackbone]"""
 
@@ -152,6 +159,7 @@ MODEL_OF: dict[type, type[BackboneModel]] = {
         Dinov2WithRegistersBackbone,
         BitBackbone,
         BeitBackbone,
+        DeiTBackbone,
         LevitBackbone,
         NextViTBackbone,
         SwinBackbone,

@@ -50,6 +50,17 @@ BEIT = {
     "reshape_hidden_states": False,
 }
 
+DEIT = {
+    "model_type": "deit",
+    "hidden_size": 32,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "image_size": 32,
+    "patch_size": 8,
+    "out_indices": [1, 2, 3, 4],
+}
+
 
 def pixels(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)

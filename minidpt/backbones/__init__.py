@@ -5,10 +5,11 @@ A new backbone is a new file and a new row here.
 
 from typing import Any
 
-from . import beit, bit, dinov2, hybrid, levit, nextvit, swin, swinv2, vit
+from . import beit, bit, deit, dinov2, hybrid, levit, nextvit, swin, swinv2, vit
 from .base import Backbone, BackboneConfig, Encoded, EncoderConfig, row
 from .beit import BeitConfig
 from .bit import BitConfig
+from .deit import DeiTConfig
 from .dinov2 import Dinov2Config, Dinov2WithRegistersConfig
 from .levit import LevitConfig
 from .nextvit import NextViTConfig
@@ -23,6 +24,7 @@ __all__ = [
     "BackboneConfig",
     "BeitConfig",
     "BitConfig",
+    "DeiTConfig",
     "Dinov2Config",
     "Dinov2WithRegistersConfig",
     "Encoded",
@@ -42,6 +44,7 @@ BACKBONES: dict[type[BackboneConfig], Backbone] = {
     Dinov2WithRegistersConfig: row(dinov2),
     BitConfig: row(bit),
     BeitConfig: row(beit),
+    DeiTConfig: row(deit),
     LevitConfig: row(levit),
     NextViTConfig: row(nextvit),
     SwinConfig: row(swin),

@@ -149,7 +149,7 @@ def token_tensors(config: ViTConfig, name: str) -> list[Tensor]:
     width, tokens = config.hidden_size, (config.image_size // config.patch_size) ** 2
     table = [
         Tensor(f"{name}.cls_token", (1, 1, width), "embedding"),
-        Tensor(f"{name}.position_embeddings", (1, 1 + tokens, width), "embedding"),
+        Tensor(f"{name}.position_embeddings", (1, config.prefix_tokens + tokens, width), "embedding"),
     ]
     for i in range(config.num_hidden_layers):
         table += block_tensors(f"{name}.blocks.{i}", width, config.intermediate_size, qkv_bias=config.qkv_bias)
@@ -182,7 +182,8 @@ def block_tensors(
 def sized(named: Named, config: ViTConfig, size: tuple[int, int]) -> dict[str, np.ndarray]:
     """What the forward pass needs for pictures of `size` = (H, W) pixels: the resized position embeddings."""
     grid = (size[0] // config.patch_size, size[1] // config.patch_size)
-    return {"position_embeddings": resize_positions(named["backbone.position_embeddings"], grid)}
+    positions = named["backbone.position_embeddings"]
+    return {"position_embeddings": resize_positions(positions, grid, prefix=config.prefix_tokens)}
 
 
 def bilinear(x: np.ndarray, size: tuple[int, int]) -> np.ndarray:

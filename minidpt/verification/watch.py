@@ -98,7 +98,7 @@ def dinov2_encoder(encoder: Any) -> Iterator[Watched]:
 
 
 def beit_encoder(encoder: Any) -> Iterator[Watched]:
-    """BeitBackbone, which holds a BeitModel."""
+    """BEiT, whose backbone holds a BeitModel, and DeiT."""
     encoder = getattr(encoder, "beit", encoder)
     yield "embeddings", encoder.embeddings, itself
     yield from row_of_blocks(encoder.layers, "layernorm_before")
@@ -183,6 +183,7 @@ ENCODERS: dict[str, Callable[[Any], Iterator[Watched]]] = {
     "dpt": dpt_encoder,
     "bit": bit_encoder,
     "beit": beit_encoder,
+    "deit": beit_encoder,
     "dinov2": dinov2_encoder,
     "dinov2_with_registers": dinov2_encoder,
     "levit": levit_encoder,
