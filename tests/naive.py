@@ -114,12 +114,15 @@ def windows(x, kernel, stride, padding):
         )
 
 
-def conv2d(x, weight, bias=None, *, stride=1, padding=0, pre_activation=None, activation=None, residual=None):
+def conv2d(x, weight, bias=None, *, stride=1, padding=0, groups=1, pre_activation=None, activation=None, residual=None):
     seen = dict(windows(activate(x, pre_activation), weight.shape[2:], stride, padding))
     result = np.empty((*(m + 1 for m in max(seen)), len(weight)))
+    inner = weight.shape[1]
     for where, window in seen.items():
         for o in range(len(weight)):
-            total = np.sum(window * weight[o].transpose(1, 2, 0).astype(np.float64))
+            first = inner * (o * groups // len(weight))  # the first input channel of this output's group
+            part = window[:, :, first : first + inner]
+            total = np.sum(part * weight[o].transpose(1, 2, 0).astype(np.float64))
             value = ACTIVATIONS[activation](total + (0 if bias is None else bias[o]))
             result[(*where, o)] = value + (0 if residual is None else residual[(*where, o)])
     return result
@@ -133,12 +136,60 @@ def max_pool2d(x, kernel_size, *, stride, padding=0):
     return result
 
 
-def conv_transpose2d(x, weight, bias):
+def avg_pool2d(x, kernel_size):
+    n_pictures, height, width, channels = x.shape
+    result = np.empty((n_pictures, math.ceil(height / kernel_size), math.ceil(width / kernel_size), channels))
+    for n, i, j, c in np.ndindex(result.shape):
+        rows = range(i * kernel_size, min((i + 1) * kernel_size, height))
+        columns = range(j * kernel_size, min((j + 1) * kernel_size, width))
+        seen = [float(x[n, h, w, c]) for h in rows for w in columns]
+        result[n, i, j, c] = sum(seen) / len(seen)
+    return result
+
+
+def avg_pool_tokens(x, length):
+    n_pictures, tokens, channels = x.shape
+    result = np.empty((n_pictures, tokens // length, channels))
+    for n, t, d in np.ndindex(result.shape):
+        result[n, t, d] = sum(float(x[n, t * length + k, d]) for k in range(length)) / length
+    return result
+
+
+def every_other(x, stride):
+    n_pictures, height, width, channels = x.shape
+    result = np.empty((n_pictures, math.ceil(height / stride), math.ceil(width / stride), channels))
+    for n, i, j, c in np.ndindex(result.shape):
+        result[n, i, j, c] = x[n, i * stride, j * stride, c]
+    return result
+
+
+def concat_channels(x, y):
+    result = np.empty((*x.shape[:3], x.shape[3] + y.shape[3]))
+    for *where, c in np.ndindex(result.shape):
+        result[(*where, c)] = x[(*where, c)] if c < x.shape[3] else y[(*where, c - x.shape[3])]
+    return result
+
+
+def split_heads(x, num_heads, start=0, stop=None):
+    width = x.shape[2] // num_heads
+    taken = range(width)[start:stop]
+    result = np.empty((len(x), num_heads, x.shape[1], len(taken)))
+    for n, a, t, k in np.ndindex(result.shape):
+        result[n, a, t, k] = x[n, t, a * width + taken[k]]
+    return result
+
+
+def conv_transpose2d(x, weight, bias=None, *, stride=None, padding=0, output_padding=0):
     n_pictures, height, width, channels = x.shape
     _, out, rows, columns = weight.shape
-    result = np.tile(bias.astype(np.float64), (n_pictures, height * rows, width * columns, 1))
+    down, across = (rows, columns) if stride is None else (stride, stride)
+    tall = (height - 1) * down - 2 * padding + rows + output_padding
+    wide = (width - 1) * across - 2 * padding + columns + output_padding
+    result = np.zeros((n_pictures, tall, wide, out)) + (0 if bias is None else bias.astype(np.float64))
     for n, h, w, c, o, r, s in np.ndindex(n_pictures, height, width, channels, out, rows, columns):
-        result[n, h * rows + r, w * columns + s, o] += float(x[n, h, w, c]) * float(weight[c, o, r, s])
+        i, j = h * down + r - padding, w * across + s - padding
+        if 0 <= i < tall and 0 <= j < wide:
+            result[n, i, j, o] += float(x[n, h, w, c]) * float(weight[c, o, r, s])
     return result
 
 

@@ -102,9 +102,78 @@ def test_conv2d_equals_loops(case):
     check(conv.conv2d, x, weight, bias, stride=stride, padding=padding, **fused)
 
 
+GROUPED = [
+    # C, O, groups, R, S, stride, padding
+    (6, 6, 3, 3, 3, 1, 1),
+    (6, 4, 2, 3, 2, 2, ((1, 0), (0, 2))),
+    (4, 8, 4, 1, 1, 1, 0),
+    (3, 6, 3, 3, 3, 1, 1),
+]
+
+
+@pytest.mark.parametrize("case", GROUPED, ids=str)
+def test_conv2d_in_groups_equals_loops(case):
+    c, o, groups, r, s, stride, padding = case
+    x, weight, bias = arrays((2, 5, 4, c), (o, c // groups, r, s), (o,))
+    size = conv.output_size((5, 4), (r, s), stride, padding)
+    (residual,) = arrays((2, *size, o), seed=1)
+    check(conv.conv2d, x, weight, stride=stride, padding=padding, groups=groups)
+    fused = {"pre_activation": "relu", "activation": "hardswish", "residual": residual}
+    check(conv.conv2d, x, weight, bias, stride=stride, padding=padding, groups=groups, **fused)
+
+
 @pytest.mark.parametrize("factor", [2, 4, 3])
 def test_conv_transpose2d_equals_loops(factor):
     check(conv.conv_transpose2d, *arrays((2, 2, 3, 4), (4, 5, factor, factor), (5,)))
+    check(conv.conv_transpose2d, *arrays((2, 2, 3, 4), (4, 5, factor, factor)))
+
+
+OVERLAPPING = [
+    # R, S, stride, padding, output_padding
+    (3, 3, 2, 1, 1),
+    (3, 3, 2, 1, 0),
+    (3, 3, 1, 1, 0),
+    (3, 2, 2, 0, 0),
+    (2, 2, 2, 0, 1),
+    (2, 2, 2, 1, 0),
+    (2, 3, 4, 0, 0),
+    (4, 4, 3, 2, 2),
+]
+
+
+@pytest.mark.parametrize("case", OVERLAPPING, ids=str)
+def test_conv_transpose2d_with_a_stride_equals_loops(case):
+    r, s, stride, padding, output_padding = case
+    options = {"stride": stride, "padding": padding, "output_padding": output_padding}
+    x, weight, bias = arrays((2, 2, 3, 4), (4, 5, r, s), (5,))
+    check(conv.conv_transpose2d, x, weight, bias, **options)
+    check(conv.conv_transpose2d, x, weight, **options)
+
+
+@pytest.mark.parametrize("size", [(4, 6), (5, 7), (1, 2), (3, 1)])
+@pytest.mark.parametrize("kernel_size", [1, 2, 3])
+def test_avg_pool2d_equals_loops_at_cut_borders_too(size, kernel_size):
+    check(conv.avg_pool2d, *arrays((2, *size, 3)), kernel_size)
+
+
+@pytest.mark.parametrize(("tokens", "length"), [(6, 3), (7, 2), (5, 5), (9, 4), (4, 1)])
+def test_avg_pool_tokens_equals_loops(tokens, length):
+    check(conv.avg_pool_tokens, *arrays((2, tokens, 3)), length)
+
+
+@pytest.mark.parametrize("size", [(4, 6), (5, 7), (1, 2)])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_every_other_equals_loops(size, stride):
+    check(layout.every_other, *arrays((2, *size, 3)), stride)
+
+
+def test_concat_channels_equals_loops():
+    check(layout.concat_channels, *arrays((2, 3, 4, 5), (2, 3, 4, 2)))
+
+
+@pytest.mark.parametrize("part", [(), (0, 2), (2, 5), (3,), (1, 1)], ids=str)
+def test_split_heads_takes_a_part_of_each_head(part):
+    check(layout.split_heads, *arrays((2, 4, 15)), 3, *part)
 
 
 @pytest.mark.parametrize(("size", "padding"), [((6, 5), ((0, 1), (1, 1))), ((7, 8), 1), ((5, 5), 0)])
@@ -168,7 +237,10 @@ WRONG = [
     (attention.attend, [(1, 1, 2, 3), (1, 1, 5, 3), (1, 1, 4, 3)], {}),
     (conv.conv2d, [(1, 5, 5, 3), (2, 4, 3, 3)], {}),
     (conv.conv2d, [(1, 2, 2, 3), (2, 3, 3, 3)], {}),
+    (conv.conv2d, [(1, 5, 5, 6), (4, 6, 3, 3)], {"groups": 2}),
+    (conv.conv2d, [(1, 5, 5, 6), (3, 3, 3, 3)], {"groups": 2}),
     (conv.conv_transpose2d, [(1, 2, 2, 3), (4, 3, 2, 2), (3,)], {}),
+    (conv.avg_pool_tokens, [(1, 5, 4)], {"length": 6}),
     (layout.patches, [(1, 5, 4, 3)], {"patch_size": 2}),
     (layout.tokens_to_map, [(1, 5, 4)], {"grid": (2, 3)}),
     (layout.split_heads, [(1, 5, 4)], {"num_heads": 3}),

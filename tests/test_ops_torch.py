@@ -44,6 +44,7 @@ def test_linear_and_norms_equal_torch():
     [
         ("gelu", F.gelu),
         ("gelu_new", lambda x: F.gelu(x, approximate="tanh")),
+        ("hardswish", F.hardswish),
         ("relu", F.relu),
         ("silu", F.silu),
         ("sigmoid", torch.sigmoid),
@@ -74,6 +75,34 @@ def test_conv_transpose2d_equals_torch(factor):
     x, weight, bias = tensors((2, 3, 5, 4), (4, 6, factor, factor), (6,))
     ours = conv.conv_transpose2d(x.numpy(), weight.numpy(), bias.numpy())
     assert_close(ours, last(F.conv_transpose2d(first(x), weight, bias, factor)), **ROUNDING, name="conv_transpose2d")
+
+
+@pytest.mark.parametrize(("groups", "stride"), [(2, 1), (4, 2), (8, 1)])
+def test_conv2d_in_groups_equals_torch(groups, stride):
+    x, weight, bias = tensors((2, 5, 7, 8), (16, 8 // groups, 3, 3), (16,))
+    ours = conv.conv2d(x.numpy(), weight.numpy(), bias.numpy(), stride=stride, padding=1, groups=groups)
+    theirs = F.conv2d(first(x), weight, bias, stride, 1, groups=groups)
+    assert_close(ours, last(theirs), **ROUNDING, name="conv2d")
+
+
+# kernel, stride, padding, output_padding
+@pytest.mark.parametrize("case", [(3, 2, 1, 1), (3, 2, 1, 0), (4, 3, 2, 2), (3, 1, 1, 0), (2, 2, 0, 1)], ids=str)
+def test_conv_transpose2d_with_a_stride_equals_torch(case):
+    kernel, stride, padding, output_padding = case
+    x, weight, bias = tensors((2, 3, 5, 4), (4, 6, kernel, kernel), (6,))
+    options = {"stride": stride, "padding": padding, "output_padding": output_padding}
+    ours = conv.conv_transpose2d(x.numpy(), weight.numpy(), bias.numpy(), **options)
+    assert_close(ours, last(F.conv_transpose2d(first(x), weight, bias, **options)), **ROUNDING, name="conv_transpose2d")
+
+
+@pytest.mark.parametrize("size", [(6, 4), (5, 7), (1, 3)])
+def test_avg_pools_equal_torch(size):
+    (x,) = tensors((2, *size, 3))
+    theirs = F.avg_pool2d(first(x), 2, ceil_mode=True, count_include_pad=False)
+    assert_close(conv.avg_pool2d(x.numpy(), 2), last(theirs), **ROUNDING, name="avg_pool2d")
+    tokens = x.flatten(1, 2)
+    theirs = F.avg_pool1d(tokens.transpose(1, 2), 3).transpose(1, 2)
+    assert_close(conv.avg_pool_tokens(tokens.numpy(), 3), theirs, **ROUNDING, name="avg_pool_tokens")
 
 
 def test_max_pool2d_equals_torch_after_zero_padding():
