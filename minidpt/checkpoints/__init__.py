@@ -6,7 +6,7 @@ formats.py              a file -> its format, by its first bytes
 entries.py              where one tensor lies in a file, and reading it
 on_disk.py              a checked model whose tensors are read when asked for
 safetensors_files.py    .safetensors: check, read, write
-torch_files.py          what torch.save wrote: zip_records.py and pickle_records.py, nothing executed
+torch_files.py          what torch.save wrote: zip_records.py, pickle_machine.py, torch_records.py
 transformers_names.py   names in memory <-> names on disk
 originals/              the names and configs of checkpoints as their authors published them
 config_files.py         configs by name, from the same places

@@ -1,5 +1,6 @@
 """What kind of weights file it is, by its first bytes and never by its name."""
 
+import codecs
 from pathlib import Path
 
 from ..errors import CheckpointError
@@ -35,7 +36,8 @@ def index(path: Path) -> dict[str, Entry]:
         return torch_files.index(path)
     if start[TAR_MAGIC] == b"ustar":
         raise CheckpointError(f"{path}: a tar archive, as torch before 0.1.11 wrote; save it again with a later torch")
+    text = start.removeprefix(codecs.BOM_UTF8).lstrip()
     for magic, what in OTHER_FORMATS.items():
-        if start.lstrip().startswith(magic):
+        if start.startswith(magic) or text.startswith(magic):
             raise CheckpointError(f"{path}: {what}")
     raise CheckpointError(f"{path}: neither a safetensors file nor one that torch.save wrote")

@@ -3,7 +3,7 @@
 zip (torch 1.6 on)  data.pkl, a pickle that says what views what, and one record of plain bytes per storage
 legacy (before)     five pickles: magic number, version, machine, the same as data.pkl, storage keys; then the storages
 
-pickle_records.py interprets the pickles, executing nothing. A storage's numbers are read only when a tensor is, and in
+pickle_machine.py interprets the pickles, executing nothing. A storage's numbers are read only when a tensor is, and in
 a zip file its checksum is compared then.
 """
 
@@ -15,7 +15,8 @@ from typing import Any
 
 from ..errors import CheckpointError
 from .entries import DTYPES, MAX_TENSORS, Block, Entry, reading, span
-from .pickle_records import MAX_PICKLE_BYTES, Tensor, interpret, shown
+from .pickle_machine import MAX_PICKLE_BYTES, interpret
+from .torch_records import Tensor, shown
 from .zip_records import content, records
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -23,8 +24,8 @@ LEGACY_NUMBER, LEGACY_VERSION = 0x1950A86A20F9469CFC6C, 1001
 LEGACY_MAGIC = LEGACY_NUMBER.to_bytes(10, "little")
 MAX_SHARING = 4  # times the file's size: what all its tensors may take together
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "params")
+PASSED_OVER = re.compile(r".*(optim|sched|scaler|_ema$|^ema)")  # what a training needs to go on
 MAX_WRAPPING = 4
-MAX_NAME = 500
 
 Blocks = dict[str, tuple[int, int, Block | None]]  # a storage's key -> offset, bytes, checksum
 
@@ -83,12 +84,14 @@ def state_dict(contents: Any, path: Path) -> dict[str, Tensor]:
     for _ in range(MAX_WRAPPING):
         if not isinstance(contents, dict):
             break
-        inner = {key: value for key, value in contents.items() if _holds_tensors(value, known)}
+        inner = {
+            key: value for key, value in contents.items() if not _passed_over(key) and _holds_tensors(value, known)
+        }
         wrapper = next((key for key in WRAPPERS if key in inner), None)
         tensors = {name: tensor for name, tensor in contents.items() if isinstance(tensor, Tensor)}
         if wrapper is None and tensors:
             for name in tensors:
-                if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable():
+                if not isinstance(name, str) or not name or not name.isprintable():
                     raise CheckpointError(f"{path}: holds a tensor without a plain name")
             return tensors
         if wrapper is None and len(inner) != 1:
@@ -98,6 +101,10 @@ def state_dict(contents: Any, path: Path) -> dict[str, Tensor]:
             )
         contents = inner[wrapper if wrapper is not None else next(iter(inner))]
     raise CheckpointError(f"{path}: holds no dictionary of tensors by name; save the model's state_dict()")
+
+
+def _passed_over(key: Any) -> bool:
+    return isinstance(key, str) and PASSED_OVER.match(key) is not None
 
 
 def _holds_tensors(value: Any, known: dict[tuple[int, int], bool], depth: int = MAX_WRAPPING) -> bool:
