@@ -71,7 +71,7 @@ def beit(name):
 
 def swin(name, moved=False):
     """Swin and SwinV2 in timm; moved: since 0.9 a stage begins with what makes its map smaller."""
-    inner = name.removeprefix("backbone.").removeprefix("encoder.")
+    inner = name.removeprefix("backbone.").removeprefix("encoder.").replace("swin.layernorm", "norm")
     if moved and (match := re.fullmatch(r"layers\.(\d+)\.(downsample.*)", inner)):
         return f"layers.{int(match[1]) + 1}.{match[2]}"
     inner = re.sub(r"attention\.self\.continuous_position_bias_mlp", "attn.cpb_mlp", inner)

@@ -28,6 +28,7 @@ __all__ = ["KINDS", "Hints", "Original", "encoder_file", "family_of", "foreign",
 
 FAMILIES: tuple[ModuleType, ...] = (isl_midas, depth_anything, dinov2_heads, smp)
 KINDS = tuple(dict.fromkeys(kind for family in FAMILIES for kind in family.KINDS))  # what the user may say
+LARGEST_DEPTH = 1e6
 CHUNKED = re.compile(r"^((?:pretrained\.)?blocks)\.\d+\.(\d+\.)")  # DINOv2 can keep its blocks in numbered chunks
 
 
@@ -54,7 +55,10 @@ def family_of(names: Collection[str]) -> ModuleType | None:
 
 def recognise(found: Mapping[str, Entry], source: str, hints: Hints) -> Original | None:
     """The checkpoint translated, or None if no family's names are in it.   CheckpointError says what does not fit"""
-    found = {CHUNKED.sub(r"\1.\2", name): entry for name, entry in found.items()}
+    whole = {CHUNKED.sub(r"\1.\2", name): entry for name, entry in found.items()}
+    if len(whole) != len(found):
+        raise CheckpointError(f"{source}: holds blocks both in chunks and in a row; expected one of the two")
+    found = whole
     family = family_of(found)
     if family is None:
         return None
@@ -63,6 +67,8 @@ def recognise(found: Mapping[str, Entry], source: str, hints: Hints) -> Original
         raise ConfigError(f"{source}: {family.NAME} can be read as {kinds}, not as {hints.kind!r}")
     if hints.max_depth is not None and family is not depth_anything:
         raise ConfigError(f"{source}: a largest depth can be said of Depth Anything's models, not of {family.NAME}")
+    if hints.max_depth is not None and not 0 < hints.max_depth < LARGEST_DEPTH:
+        raise ConfigError(f"{source}: the largest depth must be above 0 and below {LARGEST_DEPTH} m")
     try:
         said = family.describe({name: entry.shape for name, entry in found.items()}, hints)
     except CheckpointError as error:

@@ -33,9 +33,15 @@ def fits(names: Collection[str]) -> bool:
 
 def metric_range(hints: Hints) -> float | None:
     """The largest depth of a metric model, or None for a relative one."""
-    by_file = hints if hints.kind not in ("v1", "v2") else replace(hints, kind=None)  # those say something else
+    by_file = replace(hints, kind=None) if hints.kind == "v2" else hints  # both may be metric, so the file's name tells
     kind = by_file.says(*METRIC_RANGE)
     return hints.max_depth or (METRIC_RANGE[kind] if kind else None)
+
+
+def is_second(hints: Hints) -> bool:
+    """V2, to which all metric models belong."""
+    said = hints.kind in ("v1", "v2")
+    return hints.kind == "v2" or bool(not said and ("v2" in hints.file.lower() or metric_range(hints)))
 
 
 def describe(shapes: Shapes, hints: Hints) -> Described:
@@ -43,7 +49,7 @@ def describe(shapes: Shapes, hints: Hints) -> Described:
     backbone, remarks = dinov2_fields(shapes, PREFIX), []
     depth = backbone["num_hidden_layers"]
     metric = metric_range(hints)
-    second = bool(metric or hints.says("v2"))
+    second = is_second(hints)
     if not second and hints.kind != "v1" and not V1_FILE.search(hints.file):
         remarks.append("taken for V1, which taps the last four blocks: weights do not tell; say --as v2 if it is V2")
     taps = spread_taps(depth) if second else list(range(depth - 3, depth + 1))

@@ -21,9 +21,12 @@ def swin(inner: Shapes) -> Encoder:
     mask = inner.get("layers.0.blocks.1.attn_mask")
     side = config["patch_size"] * window * root(mask[0], "attn_mask") if mask else 32 * window
     config |= {"window_size": window, "image_size": side}
+    config |= {"apply_layernorm": False, "always_partition": False}  # both beyond transformers, as timm and MiDaS do
     table["layers.*.blocks.*.attn.relative_position_bias_table"] = (
         "backbone.encoder.layers.*.blocks.*.attention.self.relative_position_bias_table"
     )
+    table["norm"] = "backbone.swin.layernorm"  # which transformers' SwinBackbone keeps, unread
+    del ignored["norm"]
     return Encoder({"backbone_config": config}, table, side, ignored, any_size=False)
 
 
