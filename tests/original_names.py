@@ -47,8 +47,8 @@ def fuse(state, join):
 
 
 def vit(name):
-    """timm's plain or hybrid ViT."""
-    inner = name.removeprefix("dpt.")
+    """timm's plain or hybrid ViT, or its distilled DeiT."""
+    inner = name.removeprefix("dpt.").removeprefix("backbone.").replace("distillation_token", "dist_token")
     if match := re.fullmatch(r"encoder\.layer\.(\d+)\.(.*)", inner):
         return f"blocks.{match[1]}.{renamed(match[2], VIT_BLOCK)}"
     if inner.startswith("embeddings.backbone.bit."):
