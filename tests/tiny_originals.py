@@ -39,7 +39,7 @@ LEVIT = {**DECODER, "neck_hidden_sizes": [32, 48, 64], "reassemble_factors": [1,
 DINOV2 = {"model_type": "dinov2", "hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 2, "mlp_ratio": 2,
           "image_size": 56, **TOKENS}  # fmt: skip
 DEPTH_ANYTHING = {**DECODER, "backbone_config": DINOV2, "reassemble_hidden_size": 128}
-HEAD = {"neck_hidden_sizes": [8, 12, 16, 20], "fusion_hidden_size": 256, "add_projection": True,
+HEAD = {"neck_hidden_sizes": [8, 12, 16, 20], "fusion_hidden_size": 24, "add_projection": True,
         "use_bias_in_fusion_residual": False, "depth_estimation_type": "metric",
         "backbone_config": {**DINOV2, "apply_layernorm": False}}  # fmt: skip
 GIANT = {**HEAD, "backbone_config": {**HEAD["backbone_config"], "use_swiglu_ffn": True, "mlp_ratio": 4}}
@@ -64,11 +64,11 @@ FAMILIES = {  # name -> class, config, names, the picture's size
     "swin": (DPT, SWIN, isl(to.swin), (64, 64)),
     "swin, timm 0.9": (DPT, SWIN, isl(partial(to.swin, moved=True)), (64, 64)),
     "swinv2": (DPT, SWINV2, isl(to.swin), (64, 64)),
-    "next vit": (DPT, NEXT_VIT, isl(to.next_vit), (256, 256)),
+    "next vit": (DPT, NEXT_VIT, isl(to.next_vit), (64, 96)),
     "levit": (DPT, LEVIT, isl(to.levit), (64, 64)),
     "depth anything": (ANYTHING, DEPTH_ANYTHING, to.depth_anything, (56, 84)),
-    "dinov2 head": (DPT, HEAD, to.dinov2_head, (56, 84)),
-    "dinov2 head, gated": (DPT, GIANT, to.dinov2_head, (56, 56)),
+    "dinov2 head": (DPT, HEAD, to.dinov2_head, (28, 56)),
+    "dinov2 head, gated": (DPT, GIANT, to.dinov2_head, (28, 28)),
     "smp": (SEGMENTS, SMP, to.smp, (64, 64)),
 }
 

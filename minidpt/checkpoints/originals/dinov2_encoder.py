@@ -33,7 +33,8 @@ def dinov2_fields(shapes: Shapes, prefix: str) -> dict[str, Any]:
         "use_mask_token": f"{prefix}mask_token" in shapes,
     }
     if not gated:
-        fields["mlp_ratio"] = shape(shapes, f"{prefix}blocks.0.mlp.fc1.weight", 2)[0] / width
+        inner = shape(shapes, f"{prefix}blocks.0.mlp.fc1.weight", 2)[0]
+        fields["mlp_ratio"] = inner / width if inner % width else inner // width  # transformers wants it whole
     return fields | ({"num_register_tokens": registers[1]} if registers else {})
 
 
