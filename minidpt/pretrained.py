@@ -264,7 +264,10 @@ def open_checkpoint(
     original = originals.recognise(found, source.name, hints)
     if original is not None:
         if config is None:
-            config = MODEL_CONFIGS[original.config["model_type"]].from_dict(original.config)
+            try:
+                config = MODEL_CONFIGS[original.config["model_type"]].from_dict(original.config)
+            except ConfigError as error:
+                raise ConfigError(f"{name}: {error}") from None
         return Opened(source, config, original.found, original)
     if encoder is not None or kind is not None or max_depth is not None:
         raise ConfigError(f"{name}: is in transformers' format, whose config says what was said of it here")

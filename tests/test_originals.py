@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass, replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from published_originals import PUBLISHED
 
 from minidpt import CheckpointError, ConfigError, DPTImageProcessor
@@ -234,3 +236,48 @@ def test_shapes_that_cannot_be_are_refused_in_one_line(name, key, shape, message
     with pytest.raises(CheckpointError, match=message) as caught:
         recognise(found, name, Hints(name))
     assert "\n" not in str(caught.value)
+
+
+DAMAGED = {
+    name: tensors(name)
+    for name in (
+        "dpt_hybrid-midas-501f0c75.pt",
+        "dpt_large-ade20k-b12dca68.pt",
+        "dpt_beit_base_384.pt",
+        "dpt_swin2_tiny_256.pt",
+        "dpt_swin_large_384.pt",
+        "dpt_levit_224.pt",
+        "dpt_next_vit_large_384.pt",
+        "depth_anything_v2_vits.pth",
+        "dinov2_vits14_nyu_dpt_head.pth",
+        "smp-dpt-large-ade20k.safetensors",
+    )
+}
+SIGNIFICANT = re.compile(r".*(token|embed|table|scale|mask|qkv|proj|conv|mlp|layer\d_rn|biases).*")
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_damaged_names_and_shapes_give_an_answer_or_the_right_error(data):
+    name = data.draw(st.sampled_from(sorted(DAMAGED)))
+    found = dict(DAMAGED[name])
+    keys = [key for key in found if SIGNIFICANT.fullmatch(key) and not re.search(r"\.[3-9]\.|\d\d", key)]
+    for _ in range(data.draw(st.integers(1, 4))):
+        key = data.draw(st.sampled_from(keys))
+        entry = found.pop(key, None)
+        what = data.draw(st.sampled_from(["drop", "reshape", "renumber", "add"]))
+        if what == "reshape":
+            found[key] = Shape(tuple(data.draw(st.lists(st.sampled_from([0, 1, 2, 3, 5, 64, 2**40]), max_size=5))))
+        elif entry is not None and what == "renumber":
+            found[re.sub(r"\d+", str(data.draw(st.sampled_from([7, 99, 10**9]))), key, count=1)] = entry
+        elif entry is not None and what == "add":
+            found |= {
+                key: entry,
+                "pretrained.model.layers.0.blocks.1.attn_mask": Shape((3,) * data.draw(st.integers(0, 4))),
+            }
+    try:
+        original = recognise(found, name, Hints(name))
+        if original is not None:
+            MODEL_CONFIGS[original.config["model_type"]].from_dict(original.config)
+    except (CheckpointError, ConfigError) as error:
+        assert "\n" not in str(error)

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from .dinov2_encoder import dinov2_fields, dinov2_names, spread_taps
+from .dinov2_encoder import dinov2_fields, dinov2_names, last_four, spread_taps
 from .fusion_names import fusion_names, resize_factor
 from .renaming import Described, Hints, Shapes, Target, shape
 
@@ -52,7 +52,7 @@ def describe(shapes: Shapes, hints: Hints) -> Described:
     second = is_second(hints)
     if not second and hints.kind != "v1" and not V1_FILE.search(hints.file):
         remarks.append("taken for V1, which taps the last four blocks: weights do not tell; say --as v2 if it is V2")
-    taps = spread_taps(depth) if second else list(range(depth - 3, depth + 1))
+    taps = spread_taps(depth) if second else last_four(depth)
     levels = range(4)
     neck = [shape(shapes, f"{HEAD}projects.{i}.weight", 4)[0] for i in levels]
     config: dict[str, Any] = {

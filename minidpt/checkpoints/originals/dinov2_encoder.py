@@ -13,12 +13,18 @@ def spread_taps(depth: int) -> list[int]:
     return LARGE_TAPS if depth == LARGE else [tap + 1 for tap in quarters(depth)]
 
 
+def last_four(depth: int) -> list[int]:
+    """The blocks, counted from 1, that Depth Anything V1 taps."""
+    return [depth - 4 + i for i, _ in enumerate(quarters(depth), start=1)]
+
+
 def dinov2_fields(shapes: Shapes, prefix: str) -> dict[str, Any]:
     """The fields of a Dinov2Config that show in names and shapes."""
     width = shape(shapes, f"{prefix}cls_token", 3)[2]
     projection = shape(shapes, f"{prefix}patch_embed.proj.weight", 4)
     grid = root(shape(shapes, f"{prefix}pos_embed", 3)[1] - 1, "pos_embed without its class token")
-    registers = shapes.get(f"{prefix}register_tokens")
+    tokens = f"{prefix}register_tokens"
+    registers = shape(shapes, tokens, 3)[1] if tokens in shapes else 0
     gated = f"{prefix}blocks.0.mlp.w12.weight" in shapes
     fields: dict[str, Any] = {
         "model_type": "dinov2_with_registers" if registers else "dinov2",
@@ -35,7 +41,7 @@ def dinov2_fields(shapes: Shapes, prefix: str) -> dict[str, Any]:
     if not gated:
         inner = shape(shapes, f"{prefix}blocks.0.mlp.fc1.weight", 2)[0]
         fields["mlp_ratio"] = inner / width if inner % width else inner // width  # transformers wants it whole
-    return fields | ({"num_register_tokens": registers[1]} if registers else {})
+    return fields | ({"num_register_tokens": registers} if registers else {})
 
 
 def dinov2_names(prefix: str) -> dict[str, Target]:

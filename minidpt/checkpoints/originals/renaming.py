@@ -14,6 +14,7 @@ from ...params import MAX_NAMES_SHOWN
 
 Shapes = Mapping[str, tuple[int, ...]]  # what a description is made from: names and shapes, no numbers
 Target = str | tuple[str, ...]
+NUMBER = r"(\d{1,4})"
 LEAF = r"(\.(?:weight|bias|running_mean|running_var))?"
 
 
@@ -78,16 +79,17 @@ def translate(found: Mapping[str, Any], said: Described, source: str) -> tuple[d
 
 
 def _pattern(stem: str, end: str) -> re.Pattern[str]:
-    return re.compile(re.escape(stem).replace(r"\*", r"(\d+)") + end)
+    return re.compile(re.escape(stem).replace(r"\*", NUMBER) + end)
 
 
 def _parts(entry: Any, match: re.Match[str], target: Target, name: str) -> Iterator[tuple[str, Any]]:
     """(new name, entry or the part of its rows)"""
     *numbers, leaf = match.groups()
     stems = (target,) if isinstance(target, str) else target
-    if not entry.shape or entry.shape[0] % len(stems):
-        raise CheckpointError(f"{name}: {entry.shape} does not split into {len(stems)} equal parts")
-    step = entry.shape[0] // len(stems)
+    rows = entry.shape[0] if entry.shape else 1
+    if rows % len(stems):
+        raise CheckpointError(f"{name}: {tuple(entry.shape)} does not split into {len(stems)} equal parts")
+    step = rows // len(stems)
     for i, stem in enumerate(stems):
         new = stem
         for number in numbers:
@@ -100,14 +102,17 @@ def _parts(entry: Any, match: re.Match[str], target: Target, name: str) -> Itera
 
 
 def count(shapes: Shapes, stem: str) -> int:
-    """How many numbers stand at the star of `stem`: one more than the largest."""
-    pattern = re.compile(re.escape(stem).replace(r"\*", r"(\d+)") + r"(?:\..*)?")
-    return 1 + max((int(match[1]) for name in shapes if (match := pattern.fullmatch(name))), default=-1)
+    """How many numbers stand at the star of `stem`, from 0 on without gaps."""
+    pattern = _pattern(stem, r"(?:\..*)?")
+    numbers = {int(match[1]) for name in shapes if (match := pattern.fullmatch(name))}
+    if numbers != set(range(len(numbers))):
+        raise CheckpointError(f"the numbers in {stem} have gaps")
+    return len(numbers)
 
 
 def root(n: int, what: str) -> int:
     """The side of a square of n."""
-    side = round(n**0.5)
+    side = round(max(n, 0) ** 0.5)
     if side * side != n or side < 1:
         raise CheckpointError(f"{what}: {n} is not the number of cells of a square")
     return side

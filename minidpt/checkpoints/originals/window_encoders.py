@@ -6,6 +6,7 @@ from ...errors import CheckpointError
 from .encoder import CLASSIFIER, FOLLOWS, LAST_NORM, Encoder, block_names
 from .renaming import Shapes, Target, count, root, shape
 
+MASK = "layers.0.blocks.1.attn_mask"  # (windows, cells of one, cells of one)
 PUBLISHED_SWINV2 = {  # by embed_dim: side, window, windows of the pretraining; the first two are lost with attn_mask
     96: (256, 16, [0, 0, 0, 0]),
     128: (384, 24, [12, 12, 12, 6]),
@@ -18,8 +19,7 @@ def swin(inner: Shapes) -> Encoder:
     config, table, ignored = _windowed(inner, "swin", "attn.relative_position_bias_table", heads_axis=1, axes=2)
     rows = shape(inner, "layers.0.blocks.0.attn.relative_position_bias_table", 2)[0]
     window = (root(rows, "relative_position_bias_table") + 1) // 2
-    mask = inner.get("layers.0.blocks.1.attn_mask")
-    side = config["patch_size"] * window * root(mask[0], "attn_mask") if mask else 32 * window
+    side = config["patch_size"] * window * root(shape(inner, MASK, 3)[0], MASK) if MASK in inner else 32 * window
     config |= {"window_size": window, "image_size": side}
     config |= {"apply_layernorm": False, "always_partition": False}  # both beyond transformers, as timm and MiDaS do
     table["layers.*.blocks.*.attn.relative_position_bias_table"] = (
@@ -33,13 +33,13 @@ def swin(inner: Shapes) -> Encoder:
 def swinv2(inner: Shapes) -> Encoder:
     """SwinV2: heads are those of logit_scale; its windows show in attn_mask only."""
     config, table, ignored = _windowed(inner, "swinv2", "attn.logit_scale", heads_axis=0, axes=3)
-    mask = inner.get("layers.0.blocks.1.attn_mask")
-    if mask is None and config["embed_dim"] not in PUBLISHED_SWINV2:
+    if MASK not in inner and config["embed_dim"] not in PUBLISHED_SWINV2:
         raise CheckpointError("a SwinV2 that is none of the published ones, and without attn_mask, which tells windows")
     side, window, pretrained = PUBLISHED_SWINV2.get(config["embed_dim"], (0, 0, [0] * len(config["depths"])))
-    if mask is not None:
-        window = root(mask[1], "attn_mask")
-        side = config["patch_size"] * window * root(mask[0], "attn_mask")
+    if MASK in inner:
+        windows, cells, _ = shape(inner, MASK, 3)
+        window = root(cells, MASK)
+        side = config["patch_size"] * window * root(windows, MASK)
     config |= {"window_size": window, "image_size": side, "pretrained_window_sizes": pretrained}
     to = "backbone.encoder.layers.*.blocks.*.attention.self"
     for part in ("logit_scale", "cpb_mlp.0", "cpb_mlp.2"):
