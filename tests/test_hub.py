@@ -122,9 +122,13 @@ def test_what_goes_wrong_is_one_hub_error(stand_in, tmp_path, changes, message):
     assert "\n" not in said
 
 
-def test_pickled_weights_are_named_as_the_reason(stand_in, tmp_path):
-    (stand_in.folder / "model.safetensors").rename(stand_in.folder / "pytorch_model.bin")
-    assert "only safetensors" in load(stand_in, tmp_path)
+def test_pickled_weights_are_read_where_there_are_no_safetensors_offline_too(stand_in, tmp_path):
+    (stand_in.folder / "model.safetensors").rename(stand_in.folder / "pytorch_model.bin")  # the bytes tell the format
+    first = load(stand_in, tmp_path)
+    assert first == "156189 {'height': 32, 'width': 32}"
+    assert load(stand_in, tmp_path, HF_HUB_OFFLINE="1") == first
+    (stand_in.folder / "pytorch_model.bin").unlink()
+    assert "neither model.safetensors nor pytorch_model.bin" in load(stand_in, tmp_path / "fresh")
 
 
 def test_without_the_extra_one_line_says_what_to_install(monkeypatch):

@@ -15,7 +15,7 @@ from ..errors import CheckpointError
 from .torch_records import CALLS, REMEDY, Global, OrderedDict, Storage, allowed_name, expect, is_key, storage_of
 
 MAX_PICKLE_BYTES = 32 << 20
-MAX_STEPS = 1_000_000  # a tensor takes about 30
+MAX_STEPS = 500_000  # a tensor takes about 25
 MAX_ARGUMENTS = 8
 
 PLAIN_VALUES = {
@@ -61,11 +61,20 @@ def _instructions(stream: io.BytesIO) -> Iterator[tuple[str, Any]]:
         op = OPCODES[stream.read(1)]
         if op.name not in UNDERSTOOD:
             raise CheckpointError(f"uses the pickle instruction {op.name}, which no weights need; {REMEDY}")
-        argument: Any = op.arg.reader(stream) if op.arg else None
+        reader = _two_lines if op.name == "GLOBAL" else op.arg and op.arg.reader
+        argument: Any = reader(stream) if reader else None
         if op.name == "FRAME" and argument > size - stream.tell():
             raise EOFError
         yield op.name, argument
     raise CheckpointError(f"holds a pickle of more than {MAX_STEPS} instructions")
+
+
+def _two_lines(stream: io.BytesIO) -> list[str]:
+    """Module and name. The reader in pickletools takes backslashes for escapes, which unpickling does not."""
+    lines = [stream.readline(), stream.readline()]
+    if not lines[1].endswith(b"\n"):
+        raise EOFError
+    return [line[:-1].decode("utf-8") for line in lines]
 
 
 class _Machine:
@@ -110,7 +119,7 @@ class _Machine:
         elif name in ("SETITEM", "SETITEMS"):
             self.update([self.pop(), self.pop()][::-1] if name == "SETITEM" else self.above_mark())
         elif name == "GLOBAL":
-            stack.append(allowed_name(*argument.split(" ", 1)))
+            stack.append(allowed_name(*argument))
         elif name == "STACK_GLOBAL":
             named, module = self.pop(), self.pop()
             stack.append(allowed_name(module, named))

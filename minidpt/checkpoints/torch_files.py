@@ -152,7 +152,7 @@ def _legacy(path: Path) -> tuple[Any, Blocks]:
     with reading(path), path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(0)
-        stream = io.BytesIO(file.read(MAX_PICKLE_BYTES))
+        stream = io.BytesIO(file.read(min(size, MAX_PICKLE_BYTES)))
         number, version, machine = (interpret(stream, str(path))[0] for _ in range(3))
         if number != LEGACY_NUMBER or version != LEGACY_VERSION or not isinstance(machine, dict):
             raise CheckpointError(f"{path}: a pickle, but not torch's; minidpt reads what torch.save wrote")
