@@ -17,6 +17,10 @@ class ConfigError(MiniDPTError):
     """A config field that is missing, of the wrong type or out of range; the message names the field."""
 
 
+class SizeError(ConfigError, ValueError):
+    """A picture's size that the model of this config cannot take, whatever its multiple."""
+
+
 class HubError(MiniDPTError):
     """A model that had to come from the Hugging Face Hub and could not."""
 

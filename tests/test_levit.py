@@ -15,6 +15,7 @@ from minidpt import (
     record,
 )
 from minidpt.errors import ConfigError
+from minidpt.inspection import trace
 from minidpt.params import count
 
 TINY = {  # grids 5, 3, 2
@@ -160,17 +161,10 @@ def test_dpt_as_midas_has_it_agrees(tmp_path, torch):
     assert [tape[f"taps.{k}"].shape for k in range(3)] == [(2, 14, 14, 16), (2, 7, 7, 24), (2, 4, 4, 32)]
     assert [tape[f"fused.{k}"].shape[1:3] for k in range(3)] == [(7, 7), (14, 14), (28, 28)]
     assert tape["head.0"].shape == (2, 112, 112, 2)
-    assert "stages.2.blocks.2" not in tape  # behind the last tap
-    # the torch model goes on to the last block; those that ours leaves out are not compared
-    behind = {name for name in config.encoder.blocks if name not in config.encoder.needed_blocks}
-    assert_stages_agree(without(theirs, behind), x, tape)
-
-
-def without(model, behind):
-    """The model without the blocks behind the last tap, which nothing reads."""
-    for stage, layers in enumerate(model.backbone.encoder.stages):
-        del layers.layers[len(layers.layers) - sum(name.startswith(f"stages.{stage}.") for name in behind) :]
-    return model
+    assert not {"stages.2", "stages.2.blocks.2"} & tape.keys()  # behind the last tap
+    del theirs.backbone.encoder.stages[2].layers[2:]  # ours leaves out what nothing reads; so must the reference
+    tape["stages.2"] = tape["stages.2.blocks.1"]  # with which the stage now ends
+    assert_stages_agree(theirs, x, tape)
 
 
 @pytest.mark.parametrize("side", [28, 7])
@@ -200,6 +194,27 @@ def test_the_384_size_is_midas_own():
     assert len(blocks) == 28
 
 
+def test_the_defaults_are_transformers_own(torch):
+    import transformers
+
+    theirs, ours = transformers.LevitConfig().to_dict(), LevitConfig()
+    fields = LevitConfig.known().keys() - {"out_features", "out_indices"}
+    assert {name: getattr(ours, name) for name in fields} == {
+        name: tuple(theirs[name]) if isinstance(theirs[name], list) else theirs[name] for name in fields
+    }
+    assert ours.tap_channels == (384,)
+
+
+def test_the_shapes_without_weights_are_the_real_ones():
+    levit = LevitConfig(**TINY, out_features=["layer2", "layer8", "layer14"])
+    config = DPTConfig(backbone_config=levit, **ON_LEVIT)
+    with record() as tape:
+        DPTForDepthEstimation(config)(pixels(1, 3, 80, 80))
+    stages = trace(DPTForDepthEstimation, config, (80, 80))
+    assert {stage.name: stage.shape for stage in stages} == {stage.name: tape[stage.name].shape for stage in stages}
+    assert {"stages.1", "fused.2", "predicted_depth"} <= {stage.name for stage in stages}
+
+
 def test_blocks_behind_the_last_tap_are_kept_but_not_read(tmp_path):
     config = LevitConfig(**TINY, out_features=["stem", "layer3"])
     model, x = lively_ours(AutoBackbone.from_config(config)), pixels(1, 3, 80, 80)
@@ -212,6 +227,8 @@ def test_blocks_behind_the_last_tap_are_kept_but_not_read(tmp_path):
     for feature_map, other in zip(maps.feature_maps, blind(x).feature_maps, strict=True):
         assert np.array_equal(feature_map, other)
     model.save_pretrained(tmp_path)
+    stem = AutoBackbone.from_pretrained(tmp_path, out_features=["stem"])
+    assert np.array_equal(stem(x).feature_maps[0], maps.feature_maps[0])
     again = AutoBackbone.from_pretrained(tmp_path, out_features=["layer12"])
     assert again.num_parameters == model.num_parameters
     assert again(x).feature_maps[0].shape == (1, 32, 2, 2)
@@ -240,6 +257,13 @@ def test_another_size_than_image_size_is_refused(size):
     with pytest.raises(ValueError, match="80") as caught:
         model(pixels(1, 3, *size))
     assert "\n" not in str(caught.value)
+
+
+def test_a_multiple_of_image_size_is_an_error_of_the_config_too():
+    """So that the command line says it in one line: the processor's config asks for what the model cannot take."""
+    model = AutoBackbone.from_config(LevitConfig(**TINY))
+    with pytest.raises(ConfigError, match="LeViT takes pictures of 80 x 80 pixels only, not 160 x 80"):
+        model(pixels(1, 3, 160, 80))
 
 
 WRONG = [

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from .. import ops, params
+from ..errors import SizeError
 from ..ops.conv import output_size
 from ..params import Named, Tensor
 from ..recording import note
@@ -137,23 +138,29 @@ class LevitConfig(BackboneConfig):
 
     @property
     def needed_blocks(self) -> dict[str, Block]:
-        """The blocks up to the last tap; nothing else is computed."""
+        """The blocks up to the last tap."""
         return dict(list(self.blocks.items())[: self.taps[-1]])
 
 
 def encode(pixels: Array, p: dict, sized: dict, config: LevitConfig) -> Encoded:
-    """pixels: (N, image_size, image_size, C).   Each stage's maps have half the side of those before, rounded up."""
+    """pixels: (N, image_size, image_size, C).   Each stage's maps have half the side of those before, rounded up.
+
+    Nothing behind the last tap is computed.
+    """
     x, grid = stem(pixels, p["stem"], config), (config.grid, config.grid)
     taps = [x] if 0 in config.taps else []
     tokens = note("embeddings", ops.map_to_tokens(x))
     done = 0
     for s, stage in enumerate(config.stages):
-        for b, block in enumerate(stage[: config.taps[-1] - done]):
+        for b, block in enumerate(stage):
+            if done == config.taps[-1]:
+                return Encoded(taps, grid, tokens)
             name, block_params = f"stages.{s}.blocks.{b}", p["stages"][s]["blocks"][b][block.kind]
             tokens = note(name, APPLY[block.kind](tokens, block_params, block, sized.get(name), name))
             grid, done = (block.out_grid, block.out_grid), done + 1
             if done in config.taps:
                 taps.append(ops.tokens_to_map(tokens, grid))
+        note(f"stages.{s}", tokens)
     return Encoded(taps, grid, tokens)
 
 
@@ -248,11 +255,11 @@ def linear_norm_tensors(name: str, out_features: int, in_features: int) -> list[
 def sized(named: Named, config: LevitConfig, size: tuple[int, int]) -> dict[str, np.ndarray]:
     """The scores of each attention, laid out for its pairs of tokens, by the block's name: (A, T, S).
 
-    ValueError for another size than image_size: there are no scores for other grids.
+    SizeError for another size than image_size: there are no scores for other grids.
     """
     if size != (config.image_size, config.image_size):
         side = config.image_size
-        raise ValueError(f"LeViT takes pictures of {side} x {side} pixels only, not {size[0]} x {size[1]}")
+        raise SizeError(f"LeViT takes pictures of {side} x {side} pixels only, not {size[0]} x {size[1]}")
     return {
         name: offset_bias(named[f"backbone.{name}.{block.kind}.offset_scores"], block)
         for name, block in config.needed_blocks.items()
@@ -273,9 +280,10 @@ def offset_bias(scores: np.ndarray, block: Block) -> np.ndarray:
 
 
 def states(config: LevitConfig) -> list[str]:
-    """The stem's output and each stage's, which is its last block's."""
-    ends = (f"stages.{s}.blocks.{len(stage) - 1}" for s, stage in enumerate(config.stages))
-    return ["embeddings", *(name for name in ends if name in config.needed_blocks)]
+    """The stem's output and that of each stage which is computed to its end."""
+    needed = config.needed_blocks
+    done = [f"stages.{s}" for s, stage in enumerate(config.stages) if f"stages.{s}.blocks.{len(stage) - 1}" in needed]
+    return ["embeddings", *done]
 
 
 def attentions(config: LevitConfig) -> list[str]:

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from .. import ops, params
+from ..errors import SizeError
 from ..params import Named, Tensor
 from ..recording import note
 from ..schema import MAX_BLOCKS, MAX_WIDTH, integer, number, sequence, setting
@@ -255,12 +256,12 @@ def embed_tensors(name: str, out_channels: int, in_channels: int, stride: int) -
 def sized(named: Named, config: NextViTConfig, size: tuple[int, int]) -> dict[str, np.ndarray]:
     """Nothing depends on the size alone; but a picture must be large enough for one key, a mean of tokens.
 
-    ValueError where it is not.
+    SizeError where it is not.
     """
     for block in config.blocks:
         height, width = (-(-side // (4 << block.stage)) for side in size)
         if block.attends and height * width < block.run:
-            raise ValueError(
+            raise SizeError(
                 f"Next-ViT needs larger pictures than {size[0]} x {size[1]} pixels: stage {block.stage + 1} averages "
                 f"{block.run} tokens and has {height * width}"
             )

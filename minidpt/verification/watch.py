@@ -119,6 +119,7 @@ def row_of_blocks(layers: Any, norm: str) -> Iterator[Watched]:
 def levit_encoder(encoder: Any) -> Iterator[Watched]:
     yield "embeddings", encoder.patch_embeddings, itself
     for s, stage in enumerate(encoder.encoder.stages):
+        yield f"stages.{s}", stage, itself
         for b, layer in enumerate(stage.layers):
             name, module = f"stages.{s}.blocks.{b}", getattr(layer, "module", layer)
             yield name, layer, itself
