@@ -5,6 +5,7 @@ tokens, how much the one listens to the other. A factor on every branch (LayerSc
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,7 +42,7 @@ class BeitConfig(TokensConfig, BackboneConfig):
     use_absolute_position_embeddings: bool = setting(False, boolean)
     use_relative_position_bias: bool = setting(False, boolean)
     use_shared_relative_position_bias: bool = setting(False, boolean)
-    layer_scale_init_value: float = setting(0.1, lambda v: float(number(-1e6, 1e6)(v)))  # transformers refuses a 0
+    layer_scale_init_value: float = setting(0.1, lambda v: float(number(-1e6, 1e6)(v)))  # theirs takes no integer
     drop_path_rate: float = setting(0.1, number(0, 1))
     use_mean_pooling: bool = setting(True, boolean)
     pool_scales: tuple[int, ...] = setting((1, 2, 3, 6), sequence(integer(1, MAX_SIDE)))
@@ -54,7 +55,7 @@ class BeitConfig(TokensConfig, BackboneConfig):
     add_fpn: bool = setting(False, boolean)
     reshape_hidden_states: bool = setting(True, boolean)
 
-    def _fill(self, values):
+    def _fill(self, values: Mapping[str, Any]):
         if values.get("out_indices") is None and "segmentation_indices" in values:  # an older name
             values = {**values, "out_indices": values["segmentation_indices"]}
         super()._fill(values)
@@ -97,9 +98,8 @@ def encode(pixels: Array, p: dict, sized: dict, config: BeitConfig) -> Encoded:
     for_all = ops.relative_bias(grid=grid, **biases[0]) if len(biases) == 1 else None
 
     def apply(x: Array, block_params: dict, i: int) -> Array:
-        bias = (
-            ops.relative_bias(grid=grid, **biases[i]) if len(biases) > 1 else for_all
-        )  # T x T: laid out, used, let go
+        # T x T numbers for every head: laid out for its block, then let go
+        bias = ops.relative_bias(grid=grid, **biases[i]) if len(biases) > 1 else for_all
         return vit.block(x, block_params, config, bias=bias, name=f"blocks.{i}")
 
     taps, tokens = run_blocks(x, p["blocks"], apply, config.tap_stages)
