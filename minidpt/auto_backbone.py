@@ -28,9 +28,7 @@ class BackboneModel(PreTrainedModel):
     """An encoder with its taps as the answer. `config.out_features` says which."""
 
     config: Any
-    not_its_own: ClassVar[str] = (
-        OTHER_HEADS  # a pattern of names, in a whole model's file, of what is not in the backbone
-    )
+    not_its_own: ClassVar[str] = OTHER_HEADS  # a pattern of what a whole model's file holds beside the backbone
 
     @classmethod
     def tensors(cls, config: BackboneConfig) -> list[Tensor]:

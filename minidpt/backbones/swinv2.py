@@ -82,7 +82,7 @@ def sized(named: Named, config: Swinv2Config, size: tuple[int, int]) -> dict:
 
     def of_block(name: str, s: int, side: int) -> dict[str, np.ndarray]:
         up, bias, down = (named[f"{name}.position_mlp.{part}"] for part in ("up.weight", "up.bias", "down.weight"))
-        logit_scale = np.minimum(named[f"{name}.logit_scale"].reshape(-1), MAX_LOGIT_SCALE)
+        logit_scale = np.minimum(named[f"{name}.logit_scale"].reshape(-1).astype(np.float64), MAX_LOGIT_SCALE)
         pretrained_side = config.pretrained_window_sizes[s] or side
         return {"bias": offset_scores(up, bias, down, side, pretrained_side), "scale": np.exp(logit_scale)}
 
