@@ -6,11 +6,19 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from PIL import Image
 from tiny import lively, pixels
 from tiny_originals import FAMILIES, PLAIN, files
 
 import minidpt
-from minidpt import CheckpointError, ConfigError, DPTForDepthEstimation, DPTImageProcessor, cli
+from minidpt import (
+    CheckpointError,
+    ConfigError,
+    DPTForDepthEstimation,
+    DPTForSemanticSegmentation,
+    DPTImageProcessor,
+    cli,
+)
 from minidpt.checkpoints.safetensors_files import write
 from minidpt.config import MODEL_CONFIGS
 from minidpt.conversion import convert
@@ -88,6 +96,24 @@ def test_a_lone_original_is_loaded_and_its_pictures_are_made_without_a_folder(tm
     assert same(DPTForDepthEstimation.from_pretrained(path).config) == same(model.config)
     (tmp_path / "preprocessor_config.json").write_text('{"size": 96}')
     assert DPTImageProcessor.from_pretrained(path).size == {"height": 96, "width": 96}
+
+
+def test_a_folder_of_smp_is_an_original_whatever_its_config_says(tmp_path):
+    model, (path,) = original_of("smp", tmp_path)
+    path.rename(tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text('{"encoder_name": "tu-vit_large_patch16_384", "classes": 5}')
+    assert same(DPTForSemanticSegmentation.from_pretrained(tmp_path).config) == same(model.config)
+    assert DPTImageProcessor.from_pretrained(tmp_path).ensure_multiple_of == 32
+
+
+def test_the_command_line_takes_an_original(tmp_path, monkeypatch, capsys):
+    _, (path,) = original_of("plain", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)).save("a.png")
+    assert cli.main(["inspect", path.name, "--size", "64x96"]) == 0
+    assert "plain ViT" in capsys.readouterr().out
+    assert cli.main(["depth", "a.png", "--model", path.name, "--backend", "numpy"]) == 0
+    assert (tmp_path / "a.png.depth.npy").is_file()
 
 
 def test_a_metric_hybrid_gives_metres(tmp_path):

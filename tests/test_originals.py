@@ -81,14 +81,15 @@ def test_a_hybrid_is_metric_by_its_files_name_or_by_the_users_word():
         published = next(name for name in PUBLISHED if f"hybrid_{kind}" in name)
         original, config = config_of("renamed.pt", relative, kind=kind)
         assert config == expected(published)[1]
+        assert any("not metres" in remark for remark in original.remarks)
         assert original.processor["size"] == config_of(published)[0].processor["size"]
         original, config = config_of(published, kind="relative")
         assert config == expected(relative)[1]
-        assert not original.remarks
+        assert original.remarks == config_of(relative)[0].remarks
     original, config = config_of("renamed.pt", relative)
     assert config == expected(relative)[1]
     assert "--as nyu" in original.remarks[0]
-    assert not config_of(relative)[0].remarks
+    assert len(config_of(relative)[0].remarks) == len(original.remarks) - 1
     assert config_of("nyu.pt", "dpt_large-midas-2f21e586.pt")[1] == expected("dpt_large-midas-2f21e586.pt")[1]
 
 
@@ -123,6 +124,17 @@ def test_a_word_that_means_nothing_here_is_refused():
         like = name if name in PUBLISHED else "dpt_hybrid-midas-501f0c75.pt"
         with pytest.raises(ConfigError, match=message):
             config_of(name, like, **said)
+
+
+def test_the_remarks_say_where_transformers_would_do_something_else():
+    said = {name: " ".join(recognise(tensors(name), name, Hints(name)).remarks) for name in PUBLISHED}
+    for word in ("swin_large", "levit", "next_vit"):
+        name = next(name for name in PUBLISHED if word in name)
+        assert "transformers" in said[name]
+    for name in ("dpt_large_384.pt", "dpt_beit_large_512.pt", "dpt_swin2_tiny_256.pt", "depth_anything_v2_vits.pth"):
+        assert not said[name]
+    assert "first residual unit" in said["smp-dpt-large-ade20k.safetensors"]
+    assert "0.001 m" in said["dinov2_vits14_nyu_dpt_head.pth"]
 
 
 # ---------------------------------------------------------------- older and newer names

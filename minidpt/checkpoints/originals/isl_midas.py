@@ -27,6 +27,14 @@ METRIC_SIZES: dict[str, dict[str, int]] = {
 }
 RELATIVE_FILES = ("dpt_hybrid-midas", "dpt_hybrid_384")
 MULTIPLE = 32
+ELSEWHERE = {  # encoder or field -> where the original, or transformers loading the written folder, does something else
+    "hybrid": "BiT's kernels are standardised as in transformers and timm 0.6; isl-org/DPT's timm 0.4 differs by 1e-5",
+    "deit": "transformers has no DeiT under DPT and cannot load this folder",
+    "swin": "transformers norms Swin's maps, the original and minidpt do not: it loads this folder to other numbers",
+    "levit": "transformers has no LeViT under DPT and cannot load this folder",
+    "nextvit": "transformers has no Next-ViT and cannot load this folder",
+    "depth_scale": "transformers does not know depth_scale and depth_shift: it gives the network's output, not metres",
+}
 ADE20K = 150
 
 
@@ -57,7 +65,15 @@ def describe(shapes: Shapes, hints: Hints) -> Described:
         "keep_aspect_ratio": encoder.any_size,
         "ensure_multiple_of": MULTIPLE,
     }
+    remarks += [text for key, text in ELSEWHERE.items() if key in (kind_of(encoder), *fields)]
     return Described(config | fields, processor, table | names, encoder.ignored, remarks)
+
+
+def kind_of(encoder: Encoder) -> str:
+    """ "vit", "hybrid", or the backbone's model_type."""
+    if "backbone_config" not in encoder.config:
+        return "vit"
+    return "hybrid" if encoder.config.get("is_hybrid") else str(encoder.config["backbone_config"]["model_type"])
 
 
 def reassemble_fields(shapes: Shapes, encoder: Encoder, levels: int) -> dict[str, Any]:
@@ -91,7 +107,7 @@ def depth(shapes: Shapes, hints: Hints, encoder: Encoder) -> Head:
         for i in (0, 1):
             table[f"scratch.stem_transpose.{2 * i}.c"] = f"head.stem_transpose.{i}.convolution"
             table[f"scratch.stem_transpose.{2 * i}.bn"] = f"head.stem_transpose.{i}.batch_norm"
-    hybrid = bool(encoder.config.get("is_hybrid"))
+    hybrid = kind_of(encoder) == "hybrid"
     kind = hints.says(*METRIC) if hybrid or hints.kind else None  # of the published files only hybrids are metric
     if kind:
         fields |= {"depth_estimation_type": "metric", **METRIC[kind]}
