@@ -106,7 +106,8 @@ class PreTrainedModel(ABC):
     ) -> Self:
         """Load "dpt-mini", a transformers folder, a weights file or a Hub id, strictly.
 
-        config: needed only for a lone weights file with no config.json beside it.
+        Checkpoints under their authors' own names are translated and know their config. [checkpoints.originals]
+        config: needed only for a lone weights file in transformers' format with no config.json beside it.
         CheckpointError, ConfigError or HubError say in one line what does not fit.
         """
         return cls.from_opened(open_checkpoint(name, config=config, revision=revision), backend, precision)
@@ -270,7 +271,7 @@ def open_checkpoint(
                 raise ConfigError(f"{name}: {error}") from None
         return Opened(source, config, original.found, original)
     if encoder is not None or kind is not None or max_depth is not None:
-        raise ConfigError(f"{name}: is in transformers' format, whose config says what was said of it here")
+        raise ConfigError(f"{name}: is no original checkpoint; --as, --max-depth and --backbone are for those alone")
     if config is None:
         if source.config is None:
             raise CheckpointError(f"{name}: {originals.foreign(found)}")

@@ -6,6 +6,11 @@ from .renaming import Shapes, Target, count, root, shape
 
 LEVIT_DEPTHS, LEVIT_TAPS = [4, 4, 4], [4, 12, 22]  # MiDaS taps these of LeViT's residual blocks, counted from 1
 LEVIT_PATCH = 16  # four convolutions of stride 2
+LEVIT_LAYERS = {
+    "attention": {"m.qkv": "module.queries_keys_values", "m.proj.1": "module.projection"},
+    "shrink": {"kv": "keys_values", "q.1": "queries", "proj.1": "projection"},
+    "mlp": {"m.0": "module.linear_up", "m.2": "module.linear_down"},
+}
 
 
 def next_vit(inner: Shapes) -> Encoder:
@@ -56,50 +61,18 @@ def next_vit(inner: Shapes) -> Encoder:
 
 def levit(inner: Shapes) -> Encoder:
     """LeViT as timm 0.6 has it: all residual blocks in one row, which transformers cuts into stages."""
-    table: dict[str, Target] = {}
-    for i in range(4):
-        to = f"backbone.patch_embeddings.embedding_layer_{i + 1}"
-        table |= {f"patch_embed.{2 * i}.c": f"{to}.convolution", f"patch_embed.{2 * i}.bn": f"{to}.batch_norm"}
-    firsts, places = [0], levit_places(inner)
-    for i, (stage, layer, kind) in enumerate(places):
-        to = f"backbone.encoder.stages.{stage}.layers.{layer}"
-        if layer == 0 and stage > 0:
-            firsts.append(i)
-        for theirs, ours in LEVIT_LAYERS[kind].items():
-            table |= {
-                f"blocks.{i}.{theirs}.c": f"{to}.{ours}.linear",
-                f"blocks.{i}.{theirs}.bn": f"{to}.{ours}.batch_norm",
-            }
-        if kind == "attention":
-            table[f"blocks.{i}.m.attention_biases"] = f"{to}.module.attention_biases"
-        if kind == "shrink":
-            table[f"blocks.{i}.attention_biases"] = f"{to}.attention_biases"
+    places = levit_places(inner)
     depths = [sum(kind == "attention" for s, _, kind in places if s == stage) for stage in range(3)]
     if depths != LEVIT_DEPTHS:
         raise CheckpointError(f"a LeViT of depths {depths}; MiDaS taps one of {LEVIT_DEPTHS} only")
-    heads, offsets = zip(*(shape(inner, f"blocks.{i}.m.attention_biases", 2) for i in firsts), strict=True)
-    grid = root(offsets[0], "attention_biases")
-    key_dims, ratios, mlp_ratios, widths = [], [], [], []
-    for i, n in zip(firsts, heads, strict=True):
-        value = shape(inner, f"blocks.{i}.m.proj.1.c.weight", 2)[1] // n
-        fused, width = shape(inner, f"blocks.{i}.m.qkv.c.weight", 2)
-        key = (fused // n - value) // 2
-        if key < 1:
-            raise CheckpointError(f"blocks.{i}.m.qkv.c.weight has {fused} rows, too few for {n} heads")
-        key_dims.append(key)
-        ratios.append(value // key)
-        widths.append(width)
-        mlp_ratios.append(shape(inner, f"blocks.{i + 1}.m.0.c.weight", 2)[0] // width)
+    stages = [levit_stage(inner, i) for i, (_, layer, _) in enumerate(places) if layer == 0]
+    grid = root(shape(inner, "blocks.0.m.attention_biases", 2)[1], "attention_biases")
     backbone = {
         "model_type": "levit",
         "num_channels": shape(inner, "patch_embed.0.c.weight", 4)[1],
         "image_size": grid * LEVIT_PATCH,
-        "hidden_sizes": widths,
-        "num_attention_heads": list(heads),
         "depths": depths,
-        "key_dim": key_dims,
-        "mlp_ratio": mlp_ratios,
-        "attention_ratio": ratios,
+        **{field: [stage[field] for stage in stages] for field in stages[0]},
         "out_indices": LEVIT_TAPS,
     }
     ignored = {
@@ -108,14 +81,40 @@ def levit(inner: Shapes) -> Encoder:
         "blocks.*.m.attention_bias_idxs": FOLLOWS,
         "blocks.*.attention_bias_idxs": FOLLOWS,
     }
-    return Encoder({"backbone_config": backbone}, table, grid * LEVIT_PATCH, ignored, any_size=False)
+    return Encoder({"backbone_config": backbone}, levit_names(places), grid * LEVIT_PATCH, ignored, any_size=False)
 
 
-LEVIT_LAYERS = {
-    "attention": {"m.qkv": "module.queries_keys_values", "m.proj.1": "module.projection"},
-    "shrink": {"kv": "keys_values", "q.1": "queries", "proj.1": "projection"},
-    "mlp": {"m.0": "module.linear_up", "m.2": "module.linear_down"},
-}
+def levit_stage(inner: Shapes, i: int) -> dict[str, int]:
+    """What a stage that begins with block i says of itself: A heads with keys of K and values of V channels each."""
+    heads = shape(inner, f"blocks.{i}.m.attention_biases", 2)[0]
+    fused, width = shape(inner, f"blocks.{i}.m.qkv.c.weight", 2)  # (A (2 K + V), D)
+    value = shape(inner, f"blocks.{i}.m.proj.1.c.weight", 2)[1] // heads  # (D, A V)
+    key = (fused // heads - value) // 2
+    if key < 1:
+        raise CheckpointError(f"blocks.{i}.m.qkv.c.weight has {fused} rows, too few for {heads} heads")
+    return {
+        "hidden_sizes": width,
+        "num_attention_heads": heads,
+        "key_dim": key,
+        "attention_ratio": value // key,
+        "mlp_ratio": shape(inner, f"blocks.{i + 1}.m.0.c.weight", 2)[0] // width,
+    }
+
+
+def levit_names(places: list[tuple[int, int, str]]) -> dict[str, Target]:
+    """Every layer is a linear one (c) and a batch norm (bn)."""
+    table: dict[str, Target] = {}
+    for i in range(4):
+        to = f"backbone.patch_embeddings.embedding_layer_{i + 1}"
+        table |= {f"patch_embed.{2 * i}.c": f"{to}.convolution", f"patch_embed.{2 * i}.bn": f"{to}.batch_norm"}
+    for i, (stage, layer, kind) in enumerate(places):
+        theirs, ours = f"blocks.{i}", f"backbone.encoder.stages.{stage}.layers.{layer}"
+        for name, to in LEVIT_LAYERS[kind].items():
+            table |= {f"{theirs}.{name}.c": f"{ours}.{to}.linear", f"{theirs}.{name}.bn": f"{ours}.{to}.batch_norm"}
+        wrapper, module = ("m.", "module.") if kind == "attention" else ("", "")
+        if kind != "mlp":
+            table[f"{theirs}.{wrapper}attention_biases"] = f"{ours}.{module}attention_biases"
+    return table
 
 
 def levit_places(inner: Shapes) -> list[tuple[int, int, str]]:
