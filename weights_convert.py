@@ -1,4 +1,4 @@
-"""A checkpoint of the DPT family -> a folder in transformers' format.   python weights_convert.py SRC DST [--dtype T]
+"""A checkpoint of the DPT family -> a folder in transformers' format.   python weights_convert.py SRC DST [options]
 
 The work is done by minidpt.conversion; this is `minidpt convert` under the name that converter scripts have elsewhere.
 """

@@ -13,7 +13,7 @@ from .checkpoints.transformers_names import under
 from .config import read_config
 from .errors import CheckpointError, ConfigError
 from .outputs import BackboneOutput
-from .params import Named, Tensor
+from .params import Tensor
 from .presets import preset
 from .pretrained import PreTrainedModel
 
@@ -46,7 +46,7 @@ class BackboneModel(PreTrainedModel):
         return cls(config, **options)
 
     @classmethod
-    def _load(cls, found: dict[str, checkpoints.Entry], config: BackboneConfig, source: str) -> Named:
+    def _load(cls, found: Mapping[str, checkpoints.Entry], config: BackboneConfig, source: str) -> checkpoints.OnDisk:
         """From a backbone's own file, a whole model's (`dinov2.` before every name) or a DPT's (`backbone.`)."""
         for prefix in (f"{config.model_type.replace('_with_registers', '')}.", f"{config.model_type}.", "backbone."):
             first = tuple(f"{prefix}{part}." for part in ("embeddings", "patch_embeddings", "stem"))
@@ -115,7 +115,7 @@ class BitBackbone(BackboneModel):
     config_class = backbones.BitConfig
 
     @classmethod
-    def _load(cls, found: dict[str, checkpoints.Entry], config: BackboneConfig, source: str) -> Named:
+    def _load(cls, found: Mapping[str, checkpoints.Entry], config: BackboneConfig, source: str) -> checkpoints.OnDisk:
         """As any backbone's, and from a BitModel's file, which lacks the `bit.` before every name."""
         if any(name.startswith("embedder.") for name in found):
             found = {f"bit.{name}": entry for name, entry in found.items()}
@@ -137,7 +137,7 @@ class SwinBackbone(BackboneModel):
     not_its_own = rf"{OTHER_HEADS}|{FINAL_NORM}"
 
     @classmethod
-    def _load(cls, found: dict[str, checkpoints.Entry], config: Any, source: str) -> Named:
+    def _load(cls, found: Mapping[str, checkpoints.Entry], config: Any, source: str) -> checkpoints.OnDisk:
         """A whole Swin has no norms for the taps; transformers would go on with fresh ones."""
         if config.apply_layernorm and not any("hidden_states_norms." in name for name in found):
             raise CheckpointError(f"{source}: has no norms for the taps; pass apply_layernorm=False to take them raw")

@@ -23,7 +23,7 @@ from .errors import CheckpointError, ConfigError
 from .losses import cross_entropy
 from .ops import Backend
 from .outputs import DepthOutput, EncoderOutput, SegmentationOutput
-from .params import Named, Tensor
+from .params import Tensor
 from .pretrained import MODELS, Opened, PreTrainedModel, model_class, open_checkpoint
 from .recording import note
 
@@ -81,7 +81,7 @@ class DPTModel(PreTrainedModel):
         return backbone_of(config).tensors(config) + pooler
 
     @classmethod
-    def _load(cls, found: dict[str, checkpoints.Entry], config: DPTConfig, source: str) -> Named:
+    def _load(cls, found: Mapping[str, checkpoints.Entry], config: DPTConfig, source: str) -> checkpoints.OnDisk:
         """From DPTModel's own file, or the encoder's part of a depth or segmentation checkpoint (no pooler then)."""
         if any(name.startswith("dpt.") for name in found):
             found = {name.removeprefix("dpt."): e for name, e in found.items() if name.startswith("dpt.")}

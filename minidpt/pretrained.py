@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -12,10 +12,11 @@ import numpy as np
 
 from . import checkpoints, ops, params
 from .backbones import Encoded, EncoderConfig, backbone_of
-from .checkpoints import quirks, transformers_names
+from .checkpoints import originals, quirks, transformers_names
 from .checkpoints.config_files import PretrainedConfig
 from .checkpoints.licences import say_licence
-from .config import DPTConfig, read_config
+from .checkpoints.originals import Original
+from .config import MODEL_CONFIGS, DPTConfig, read_config
 from .errors import CheckpointError, ConfigError
 from .ops import Backend
 from .ops.layout import whole_patches
@@ -106,7 +107,8 @@ class PreTrainedModel(ABC):
     ) -> Self:
         """Load "dpt-mini", a transformers folder, a weights file or a Hub id, strictly.
 
-        config: needed only for a lone weights file with no config.json beside it.
+        Checkpoints under their authors' own names are translated and know their config. [checkpoints.originals]
+        config: needed only for a lone weights file in transformers' format with no config.json beside it.
         CheckpointError, ConfigError or HubError say in one line what does not fit.
         """
         return cls.from_opened(open_checkpoint(name, config=config, revision=revision), backend, precision)
@@ -114,11 +116,15 @@ class PreTrainedModel(ABC):
     @classmethod
     def from_opened(cls, opened: "Opened", backend: str | Backend = "auto", precision: str = "highest") -> Self:
         """`from_pretrained` for a checkpoint that is already opened."""
-        named = cls._load(opened.found, opened.config, opened.source.name)
-        return cls.from_weights(opened.config, named, backend, precision)
+        return cls.from_weights(opened.config, dict(cls.on_disk(opened)), backend, precision)
 
     @classmethod
-    def _load(cls, found: dict[str, checkpoints.Entry], config: Any, source: str) -> Named:
+    def on_disk(cls, opened: "Opened") -> checkpoints.OnDisk:
+        """The opened checkpoint's tensors, checked against the table and unread."""
+        return cls._load(opened.found, opened.config, opened.source.name)
+
+    @classmethod
+    def _load(cls, found: Mapping[str, checkpoints.Entry], config: Any, source: str) -> checkpoints.OnDisk:
         there = model_class(config, found)
         if there is not cls:
             raise CheckpointError(f"{source}: holds a {there.architecture}, not a {cls.architecture}")
@@ -219,11 +225,15 @@ def model_class(config: Any, names: Any = ()) -> type[PreTrainedModel]:
 
 @dataclass(frozen=True)
 class Opened:
-    """A checkpoint whose weights are not read yet.   found: its tensors by their names on disk"""
+    """A checkpoint whose weights are not read yet.
+
+    found: its tensors by transformers' names on disk   original: what was translated, if it had other names
+    """
 
     source: checkpoints.Source
     config: Any
-    found: dict[str, checkpoints.Entry]
+    found: Mapping[str, checkpoints.Entry]
+    original: Original | None = None
 
     @property
     def model(self) -> type[PreTrainedModel]:
@@ -231,12 +241,47 @@ class Opened:
         return model_class(self.config, self.found)
 
 
-def open_checkpoint(name: str | Path, *, config: Any = None, revision: str | None = None) -> Opened:
-    """Locate a model, read its config (unless given) and its files' headers.   Errors as `from_pretrained`'s"""
+def open_checkpoint(
+    name: str | Path,
+    *,
+    config: Any = None,
+    revision: str | None = None,
+    encoder: str | Path | None = None,
+    kind: str | None = None,
+    max_depth: float | None = None,
+) -> Opened:
+    """Locate a model, read its config (unless given) and its files' headers.   Errors as `from_pretrained`'s
+
+    A checkpoint under its authors' own names is translated, its config told from names and shapes. Of those only:
+    encoder: the file of the encoder where it is another one   kind, max_depth: what no weights tell (originals.Hints)
+    """
     say_licence(name)
     source = checkpoints.locate(name, revision=revision)
+    beside = originals.encoder_file(source.weights[0].name)
+    if encoder is not None:
+        source = replace(source, weights=(*source.weights, *checkpoints.locate(encoder).weights))
+    elif beside and (path := source.weights[0].with_name(beside)).is_file():
+        source = replace(source, weights=(*source.weights, path))
+    found = checkpoints.contents(source)
+    hints = originals.Hints(source.weights[0].name, kind, max_depth)
+    original = originals.recognise(found, source.name, hints)
+    if original is not None:
+        if config is None:
+            try:
+                config = MODEL_CONFIGS[original.config["model_type"]].from_dict(original.config)
+            except ConfigError as error:
+                raise ConfigError(f"{name}: {error}") from None
+        return Opened(source, config, original.found, original)
+    if encoder is not None or kind is not None or max_depth is not None:
+        raise ConfigError(f"{name}: is no original checkpoint; --as, --max-depth and --backbone are for those alone")
     if config is None:
         if source.config is None:
-            raise CheckpointError(f"{name}: has no config.json beside it; pass config=DPTConfig(...)")
+            raise CheckpointError(f"{name}: {originals.foreign(found)}")
         config = read_config(source.config, quirks.amend)
-    return Opened(source, config, checkpoints.contents(source))
+    return Opened(source, config, found)
+
+
+def original_processor(name: str | Path, revision: str | None = None) -> dict[str, Any] | None:
+    """The preprocessing that belongs to a checkpoint under its authors' names; None for any other."""
+    original = open_checkpoint(name, revision=revision).original
+    return None if original is None else original.processor

@@ -22,6 +22,7 @@ from .files import publish_bytes
 from .images import MAX_PIXELS, load_image, load_label_map
 from .postprocessing import BatchFeature, Size, class_maps, resize_depth
 from .presets import preset
+from .pretrained import original_processor
 from .schema import read_json
 
 MAX_SIDE = 65_535
@@ -192,8 +193,8 @@ class DPTImageProcessor:
     def from_pretrained(cls, source: str | os.PathLike[str], *, revision: str | None = None, **overrides: Any) -> Self:
         """The processor of "dpt-mini", a published model (known without a download), a folder or a Hub id.
 
-        For a file of weights the one beside it is read. Errors: ConfigError for what is missing or wrong, HubError for
-        what cannot be fetched.
+        For a file of weights the one beside it is read; weights under their authors' names know theirs. Errors:
+        ConfigError for what is missing or wrong, HubError for what cannot be fetched.
         """
         row = None if os.path.exists(source) or revision is not None else preset(str(source))
         if row is not None and row["processor"] is not None:
@@ -203,6 +204,8 @@ class DPTImageProcessor:
             try:
                 path = locate_file(path if path.exists() else str(source), FILE_NAME, revision=revision)
             except FileNotFoundError:
+                if (fields := _of_original(source, revision)) is not None:
+                    return cls(**{**fields, **overrides})
                 raise ConfigError(
                     f"{str(source)!r}: has no {FILE_NAME}, which says how its pictures are made"
                 ) from None
@@ -329,6 +332,14 @@ class DPTImageProcessor:
         [transformers: post_process_semantic_segmentation]
         """
         return class_maps(outputs.logits, target_sizes, scores=return_segmentation_scores)
+
+
+def _of_original(source: str | os.PathLike[str], revision: str | None) -> dict[str, Any] | None:
+    """The fields that a checkpoint under its authors' names implies; None if it is none, or none that can be read."""
+    try:
+        return original_processor(os.fspath(source), revision)
+    except CheckpointError:  # the model's own loading says what is wrong with it
+        return None
 
 
 class DPTFeatureExtractor(DPTImageProcessor):

@@ -98,7 +98,7 @@ print(loaded, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 def measured(folder, size):
-    """A fresh process that loads the model and runs one picture.   -> (seconds to load, imports included, peak bytes)"""
+    """A fresh process that loads the model and runs a picture.   -> (seconds to load, imports included; peak bytes)"""
     command = [sys.executable, "-c", MEASURE, str(folder), *map(str, size)]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds, peak = run.stdout.split()

@@ -10,7 +10,9 @@ import pytest
 
 import minidpt
 from minidpt import cli, render, saving
-from minidpt.cli import demo, options
+from minidpt.checkpoints import originals
+from minidpt.checkpoints.safetensors_files import SAVED_DTYPES
+from minidpt.cli import convert, demo, options
 
 ROOT = Path(minidpt.__file__).parents[1]
 
@@ -35,6 +37,8 @@ def test_version_is_printed(capsys):
 
 def test_lists_of_names_agree_with_their_homes():
     assert options.COLORMAPS == render.COLORMAPS
+    assert tuple(SAVED_DTYPES) == convert.DTYPES
+    assert convert.KINDS == originals.KINDS
     assert {*options.DEPTH_FORMATS, "side"} == set(saving.DEPTH_SUFFIXES)
     assert set(demo.WHAT_IT_IS) <= {"picture", *saving.DEPTH_SUFFIXES}
 
@@ -47,10 +51,13 @@ def test_inspect_prints_what_inspection_says(monkeypatch, capsys):
 
 
 def test_convert_passes_its_arguments_on(monkeypatch, capsys):
-    module = SimpleNamespace(convert=lambda source, destination, dtype=None: f"{source} {destination} {dtype}")
-    monkeypatch.setitem(sys.modules, "minidpt.conversion", module)
+    def told(source, destination, dtype=None, encoder=None, kind=None, max_depth=None):
+        return f"{source} {destination} {dtype} {encoder} {kind} {max_depth}"
+
+    monkeypatch.setitem(sys.modules, "minidpt.conversion", SimpleNamespace(convert=told))
     assert cli.main(["convert", "a.pt", "folder", "--dtype", "float16"]) == 0
-    assert capsys.readouterr().out == "a.pt folder float16\n"
+    assert cli.main(["convert", "a.pth", "b", "--backbone", "c.pth", "--as", "vkitti", "--max-depth", "80"]) == 0
+    assert capsys.readouterr().out == "a.pt folder float16 None None None\na.pth b None c.pth vkitti 80.0\n"
 
 
 def run(*words, script=None, **options):

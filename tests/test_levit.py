@@ -15,6 +15,7 @@ from minidpt import (
     record,
 )
 from minidpt.errors import ConfigError
+from minidpt.inspection import trace
 from minidpt.params import count
 
 TINY = {  # grids 5, 3, 2
@@ -193,6 +194,27 @@ def test_the_384_size_is_midas_own():
     assert len(blocks) == 28
 
 
+def test_the_defaults_are_transformers_own(torch):
+    import transformers
+
+    theirs, ours = transformers.LevitConfig().to_dict(), LevitConfig()
+    fields = LevitConfig.known().keys() - {"out_features", "out_indices"}
+    assert {name: getattr(ours, name) for name in fields} == {
+        name: tuple(theirs[name]) if isinstance(theirs[name], list) else theirs[name] for name in fields
+    }
+    assert ours.tap_channels == (384,)
+
+
+def test_the_shapes_without_weights_are_the_real_ones():
+    levit = LevitConfig(**TINY, out_features=["layer2", "layer8", "layer14"])
+    config = DPTConfig(backbone_config=levit, **ON_LEVIT)
+    with record() as tape:
+        DPTForDepthEstimation(config)(pixels(1, 3, 80, 80))
+    stages = trace(DPTForDepthEstimation, config, (80, 80))
+    assert {stage.name: stage.shape for stage in stages} == {stage.name: tape[stage.name].shape for stage in stages}
+    assert {"stages.1", "fused.2", "predicted_depth"} <= {stage.name for stage in stages}
+
+
 def test_blocks_behind_the_last_tap_are_kept_but_not_read(tmp_path):
     config = LevitConfig(**TINY, out_features=["stem", "layer3"])
     model, x = lively_ours(AutoBackbone.from_config(config)), pixels(1, 3, 80, 80)
@@ -205,6 +227,8 @@ def test_blocks_behind_the_last_tap_are_kept_but_not_read(tmp_path):
     for feature_map, other in zip(maps.feature_maps, blind(x).feature_maps, strict=True):
         assert np.array_equal(feature_map, other)
     model.save_pretrained(tmp_path)
+    stem = AutoBackbone.from_pretrained(tmp_path, out_features=["stem"])
+    assert np.array_equal(stem(x).feature_maps[0], maps.feature_maps[0])
     again = AutoBackbone.from_pretrained(tmp_path, out_features=["layer12"])
     assert again.num_parameters == model.num_parameters
     assert again(x).feature_maps[0].shape == (1, 32, 2, 2)

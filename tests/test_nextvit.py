@@ -16,6 +16,7 @@ from minidpt import (
 )
 from minidpt.backbones import nextvit
 from minidpt.errors import CheckpointError, ConfigError
+from minidpt.inspection import trace
 from minidpt.params import count
 
 STAGES = ["stage1", "stage2", "stage3", "stage4"]
@@ -90,7 +91,11 @@ def test_the_backbone_alone_agrees_and_reads_bytedances_file(tmp_path, torch_rea
     nextvit_torch, _ = torch_reading
     theirs = lively(nextvit_torch.NextViT(TINY["stem_channels"], TINY_WIDTHS))
     (tmp_path / "config.json").write_text(NextViTConfig(**TINY).to_json(), encoding="utf-8")
-    save_file(theirs.state_dict(), tmp_path / "model.safetensors")
+    classifier = {
+        "proj_head.0.weight": theirs.norm.weight.repeat(5, 1),
+        "proj_head.0.bias": theirs.norm.bias[:5].clone(),
+    }
+    save_file({**theirs.state_dict(), **classifier}, tmp_path / "model.safetensors")
     ours = AutoBackbone.from_pretrained(tmp_path)
     x = pixels(2, 3, 36, 64)
     with record() as tape:
@@ -138,6 +143,15 @@ def test_the_large_size_is_midas_own():
     assert config.encoder.last_blocks == (2, 6, 36, 39)
     assert [i for i, block in enumerate(blocks) if block.attends] == [6, 11, 16, 21, 26, 31, 36, 39]
     assert [i for i, block in enumerate(blocks) if block.stride == 2] == [3, 7, 37]
+
+
+def test_the_shapes_without_weights_are_the_real_ones():
+    config = DPTConfig(backbone_config=NextViTConfig(**TINY), **ON_NEXTVIT)
+    with record() as tape:
+        DPTForDepthEstimation(config)(pixels(1, 3, 52, 36))
+    stages = trace(DPTForDepthEstimation, config, (52, 36))
+    assert {stage.name: stage.shape for stage in stages} == {stage.name: tape[stage.name].shape for stage in stages}
+    assert {"stages.3", "fused.3", "predicted_depth"} <= {stage.name for stage in stages}
 
 
 def test_a_picture_too_small_for_one_key_is_refused():

@@ -58,10 +58,8 @@ def results():
         about = (
             f"{worst.stage}: {worst.error / worst.largest:.1e} / {worst.bound / worst.largest:.1e} = {worst.share:.2f}"
         )
-        short = name.rpartition("/")[2]
-        print(
-            f"| {cases[0].family} | {short} | {parameters:,} | {tried} | {about} | {seconds:.1f} s | {peak / 1e9:.2f} GB |"
-        )
+        cells = [cases[0].family, name.rpartition("/")[2], f"{parameters:,}", tried, about]
+        print(f"| {' | '.join(cells)} | {seconds:.1f} s | {peak / 1e9:.2f} GB |")
     print("\nour error / the reference's own float32 error, both as shares of the stage's largest value")
     chosen = [case for case in found if case.family in ("plain ViT", "hybrid", "Depth Anything", "BEiT", "Swin V2")]
     by_kind = {case: worst_by_kind(found[case][0]) for case in chosen}

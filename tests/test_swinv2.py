@@ -32,7 +32,7 @@ ALONE = {
     "made for larger pictures": {**SWINV2, "image_size": 128, "window_size": 8},
     "made for smaller pictures": {**SWINV2, "image_size": 32},
     "made for sizes of no whole map": {**SWINV2, "image_size": 53},
-    "cosines of one and minus one": {**SWINV2, "embed_dim": 4, "depths": [2], "num_heads": [4], "out_indices": [1]},
+    "cosines of one and minus one": {**SWINV2, "embed_dim": 16, "depths": [2], "num_heads": [16], "out_indices": [1]},
     "sharp": {**SWINV2, "embed_dim": 48, "depths": [2], "num_heads": [2], "out_indices": [1]},
     "three stages": {**SWINV2, "depths": [1, 2, 2], "out_indices": [1, 3]},
     "stem tapped": {**SWINV2, "out_indices": [0, 2, 3]},

@@ -4,9 +4,11 @@ locate.py               what a user names -> files (embedded, folder, file, Hub)
 hub.py                  the Hugging Face Hub
 formats.py              a file -> its format, by its first bytes
 entries.py              where one tensor lies in a file, and reading it
+on_disk.py              a checked model whose tensors are read when asked for
 safetensors_files.py    .safetensors: check, read, write
 torch_files.py          what torch.save wrote: zip_records.py, pickle_machine.py, torch_records.py
 transformers_names.py   names in memory <-> names on disk
+originals/              the names and configs of checkpoints as their authors published them
 config_files.py         configs by name, from the same places
 """
 
@@ -14,15 +16,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from .. import params
 from ..errors import CheckpointError
 from ..files import publish_bytes
-from ..params import Tensor
+from ..params import Named, Tensor
 from .entries import Entry
 from .formats import index
 from .locate import CONFIG, PROCESSOR, WEIGHTS, Source, locate, locate_file
+from .on_disk import OnDisk
 from .safetensors_files import write
 from .transformers_names import current_name, reason_to_ignore
 
@@ -31,6 +32,7 @@ __all__ = [
     "PROCESSOR",
     "WEIGHTS",
     "Entry",
+    "OnDisk",
     "Source",
     "contents",
     "index",
@@ -59,8 +61,8 @@ def load(
     source: str,
     *,
     also_ignored: str | None = None,
-) -> dict[str, np.ndarray]:
-    """Read the table's tensors, strictly: nothing missing, nothing unexpected, shapes equal, all numbers finite.
+) -> OnDisk:
+    """The table's tensors, checked strictly: nothing missing, nothing unexpected, shapes equal; numbers when read.
 
     Two leniences, both by name: tensors in a file that no inference reads are passed over (transformers_names.IGNORED),
     and tensors of the table that the forward pass never reads may be absent and are then zero.
@@ -72,19 +74,20 @@ def load(
         for name, entry in found.items()
         if reason_to_ignore(name, table) is None and not (also_ignored and re.fullmatch(also_ignored, name))
     }
-    absent = {t.name for t in table if t.unused and rename(t.name) not in kept}
-    present = [t for t in table if t.name not in absent]
+    present = [t for t in table if not t.unused or rename(t.name) in kept]
     params.check(present, {name: entry.shape for name, entry in kept.items()}, source, rename)
-    named = {t.name: np.zeros(t.shape, np.float32) for t in table if t.name in absent}
-    for t in sorted(present, key=lambda t: kept[rename(t.name)].offset):
-        weight = kept[rename(t.name)].read()
-        if weight.size and not (np.isfinite(weight.min()) and np.isfinite(weight.max())):
-            raise CheckpointError(f"{source}: {rename(t.name)} holds NaN or infinity")
-        named[t.name] = weight
-    return named
+    entries = {t.name: (rename(t.name), kept[rename(t.name)]) for t in present}
+    return OnDisk({t.name: t.shape for t in table}, entries, source)
 
 
-def save(folder: Path, named: Mapping[str, np.ndarray], rename: Callable[[str], str], config_json: str, dtype: str):
-    """Write model.safetensors and config.json, each under a temporary name first."""
-    write(folder / WEIGHTS, {rename(name): weight for name, weight in named.items()}, dtype)
+def save(
+    folder: Path,
+    named: Named,
+    rename: Callable[[str], str],
+    config_json: str,
+    dtype: str,
+    about: Mapping[str, str] | None = None,
+) -> None:
+    """Write model.safetensors and config.json, each under a temporary name first.   about: further metadata"""
+    write(folder / WEIGHTS, named, dtype, rename, about)
     publish_bytes(folder / CONFIG, config_json.encode())

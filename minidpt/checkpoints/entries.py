@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,12 @@ class Entry:
             steps = tuple(step * stored.itemsize for step in self.strides)
             x = np.ascontiguousarray(np.lib.stride_tricks.as_strided(raw, self.shape, steps, writeable=False))
         return x if as_stored and self.dtype != "BF16" else widen(x, self.dtype)
+
+    def rows(self, start: int, stop: int) -> "Entry":
+        """The part [start, stop) of the first axis as an entry of its own, which reads no more than that."""
+        step = self.strides[0] if self.strides else prod(self.shape[1:])
+        offset = self.offset + start * step * DTYPES[self.dtype].itemsize
+        return replace(self, shape=(stop - start, *self.shape[1:]), offset=offset)
 
     @property
     def elements_spanned(self) -> int:

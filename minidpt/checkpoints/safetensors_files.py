@@ -5,8 +5,10 @@ That way no more than one tensor is ever held twice, and bfloat16, which NumPy d
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +16,11 @@ from ..errors import CheckpointError
 from ..files import publish
 from ..schema import unique_keys
 from .entries import FLOATS, MAX_TENSORS, Entry, reading
+from .on_disk import OnDisk
 
 SAVED_DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 MAX_HEADER_BYTES = 10_000_000
+LARGEST_F16 = 65_519  # what is larger rounds to infinity
 
 
 def narrow(x: np.ndarray, dtype: str) -> np.ndarray:
@@ -54,25 +58,36 @@ def index(path: Path) -> dict[str, Entry]:
     }
 
 
-def write(path: Path, tensors: Mapping[str, np.ndarray], dtype: str, about: Mapping[str, str] | None = None) -> None:
-    """Write float32 arrays as `dtype` ("float32" | "float16" | "bfloat16"), to a temporary file first.
+def write(
+    path: Path,
+    tensors: Mapping[str, np.ndarray],
+    dtype: str,
+    rename: Callable[[str], str] = str,
+    about: Mapping[str, str] | None = None,
+) -> None:
+    """Write float32 arrays as `dtype` ("float32" | "float16" | "bfloat16"), to a temporary file first, one by one.
 
-    about: metadata beside transformers' own {"format": "pt"}
+    rename: a tensor's name -> its name in the file   about: metadata beside transformers' own {"format": "pt"}
     """
-    from safetensors import TensorSpec, serialize_file
-
     if dtype not in SAVED_DTYPES:
         raise ValueError(f"dtype {dtype!r} is not one of {', '.join(SAVED_DTYPES)}")
-    stored = {name: narrow(x, SAVED_DTYPES[dtype]) for name, x in tensors.items()}  # alive until the file is written
-    specs = {
-        name: TensorSpec(dtype=dtype, shape=list(x.shape), data_ptr=x.ctypes.data, data_len=x.nbytes)
-        for name, x in stored.items()
-    }
+    stored = SAVED_DTYPES[dtype]
+    shapes = tensors.shapes if isinstance(tensors, OnDisk) else {name: x.shape for name, x in tensors.items()}
+    header: dict[str, Any] = {"__metadata__": {"format": "pt", **(about or {})}}
+    end = 0
+    for name, shape in shapes.items():
+        start, end = end, end + prod(shape) * FLOATS[stored].itemsize
+        header[rename(name)] = {"dtype": stored, "shape": list(shape), "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that the numbers begin at a multiple of 8 bytes
 
     def serialize(unfinished: Path) -> None:
-        unfinished.touch()
-        mode = unfinished.stat().st_mode
-        serialize_file(specs, unfinished, {"format": "pt", **(about or {})})
-        unfinished.chmod(mode)  # the library makes a file that its owner alone may read
+        with unfinished.open("xb") as file:
+            file.write(struct.pack("<Q", len(text)) + text)
+            for name in shapes:
+                weight = tensors[name]
+                if stored == "F16" and weight.size and max(weight.max(), -weight.min()) > LARGEST_F16:
+                    raise CheckpointError(f"{path}: {rename(name)} has numbers too large for float16; use bfloat16")
+                narrow(weight, stored).tofile(file)
 
     publish(path, serialize)

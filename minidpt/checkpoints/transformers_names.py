@@ -39,7 +39,7 @@ DEPTH_ANYTHING_HEAD_NAMES = {f"head.conv{i}": f"head.conv{i}" for i in (1, 2, 3)
 
 IGNORED = {
     r".*\.num_batches_tracked": "a counter of training steps",
-    r".*\.relative_(position_index|coords_table)": "follows from the window's side; old files hold it",
+    r".*\.relative_(position_index|coords_table)": "follows from the sizes of grid or window; old files hold it",
     r".*\.attention_bias_idxs": "LeViT's scores are numbered by the grid alone; older files hold the numbers as well",
     r"(dpt\.)?pooler\.dense\.(weight|bias)": "the pooler is DPTModel's; depth and segmentation never call it",
 }

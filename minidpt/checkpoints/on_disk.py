@@ -1,0 +1,39 @@
+"""A model's tensors as a mapping that reads each one when asked for it."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from ..errors import CheckpointError
+from .entries import Entry
+
+
+class OnDisk(Mapping[str, np.ndarray]):
+    """Tensors of a checked file by their names in memory, unread; in the order in which the file has them.
+
+    So loading reads a file from front to back, and converting one never holds more than a tensor.
+    shapes: of every tensor   absent: those that the file lacks and no forward pass reads; they are zeros
+    """
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]], entries: Mapping[str, tuple[str, Entry]], source: str):
+        """entries: name in memory -> name in the file, entry; for all of `shapes` but the absent ones"""
+        there = sorted(entries, key=lambda name: (entries[name][1].path, entries[name][1].offset))
+        self.absent = [name for name in shapes if name not in entries]
+        self.shapes = {name: shapes[name] for name in (*self.absent, *there)}
+        self._entries, self._source = entries, source
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """float32, in its own memory; CheckpointError if it holds NaN or infinity"""
+        if name not in self._entries:
+            return np.zeros(self.shapes[name], np.float32)
+        disk_name, entry = self._entries[name]
+        weight = entry.read()
+        if weight.size and not (np.isfinite(weight.min()) and np.isfinite(weight.max())):
+            raise CheckpointError(f"{self._source}: {disk_name} holds NaN or infinity")
+        return weight
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shapes)
+
+    def __len__(self) -> int:
+        return len(self.shapes)
