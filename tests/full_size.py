@@ -65,7 +65,11 @@ class Case:
 
 def next_vit():
     widths = [["96"] * 3, ["192"] * 3 + ["256*"], (["384"] * 4 + ["512*"]) * 6, ["768"] * 2 + ["1024*"]]
-    return nextvit_torch.NextViT([64, 32, 64], widths), lambda encoder, x: encoder(x), {}
+    return (
+        nextvit_torch.NextViT([64, 32, 64], widths),
+        lambda encoder, x: encoder(x),
+        {"branches": nextvit_torch.BRANCHES},
+    )
 
 
 def levit(row):

@@ -145,6 +145,9 @@ class NextViT(nn.Module):
         return maps
 
 
+BRANCHES = ("mhca.projection.weight", "mlp.conv2.weight", "e_mhsa.proj.weight")  # the last layers of residual branches
+
+
 def watched(encoder):
     """Every stage by minidpt's name, as the watchers of verification/watch.py"""
 

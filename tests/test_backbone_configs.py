@@ -7,13 +7,7 @@ from minidpt.backbones import BACKBONE_CONFIGS
 from minidpt.config import MODEL_CONFIGS, read_config
 
 OURS = {"nextvit": "transformers has no Next-ViT"}
-DERIVED = {
-    "out_features",
-    "out_indices",
-    "model_type",
-    "stage_names",
-    "down_ops",
-}  # and what the number of stages tells
+DERIVED = {"out_features", "out_indices", "model_type", "stage_names", "num_layers", "down_ops"}  # follow from others
 ALL = {**BACKBONE_CONFIGS, **MODEL_CONFIGS}
 
 

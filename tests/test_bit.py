@@ -79,7 +79,8 @@ def test_the_backbone_alone_agrees(changes, size, tmp_path):
     assert ours.num_parameters == sum(p.numel() for p in theirs.parameters())
     with record() as tape:
         out = ours(x, output_hidden_states=True)
-    assert len(assert_stages_agree(theirs, x, tape)) == 1 + len(ours.config.depths) + sum(ours.config.depths)
+    stages = 1 + len(ours.config.depths) + sum(ours.config.depths) + len(ours.config.taps)
+    assert len(assert_stages_agree(theirs, x, tape)) == stages
     with torch.no_grad():
         expected = theirs(torch.from_numpy(x), output_hidden_states=True)
     assert ours.channels == tuple(x.shape[1] for x in out.feature_maps)

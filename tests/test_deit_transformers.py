@@ -58,7 +58,7 @@ class Alone(torch.nn.Module):
 
     def __init__(self, encoder):
         super().__init__()
-        self.backbone = encoder
+        self.backbone, self.config = encoder, encoder.config
 
     def forward(self, pixel_values):
         return self.backbone(

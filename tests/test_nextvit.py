@@ -72,7 +72,12 @@ def test_every_stage_agrees(settings, widths, options, size, tmp_path, torch_rea
     x = pixels(2, config.encoder.num_channels, *size)
     encoder = nextvit_torch.NextViT(settings["stem_channels"], widths, **options)
     theirs = pyramid_torch.reference(
-        encoder, lambda encoder, x: encoder(x), x, widths=config.neck_hidden_sizes, fusion=16
+        encoder,
+        lambda encoder, x: encoder(x),
+        x,
+        branches=nextvit_torch.BRANCHES,
+        widths=config.neck_hidden_sizes,
+        fusion=16,
     )
     pyramid_torch.write(theirs, config, tmp_path)
     ours = DPTForDepthEstimation.from_pretrained(tmp_path)

@@ -149,7 +149,7 @@ def change(arrays, about, **changes):
     texts = {key: value for key, value in {**about, **changes}.items() if isinstance(value, str)}
     tensors = {key: changes.get(key, value) for key, value in {**arrays, **changes}.items()}
     write_these = {key: value for key, value in tensors.items() if isinstance(value, np.ndarray)}
-    write(Path("reference.safetensors"), write_these, "float32", texts)
+    write(Path("reference.safetensors"), write_these, "float32", about=texts)
 
 
 STAGE = "stage:fused.0"

@@ -87,7 +87,7 @@ def test_the_backbone_alone_agrees(changes, size, tmp_path):
     assert ours.num_parameters == sum(p.numel() for p in theirs.parameters())
     with record() as tape:
         out = ours(x, output_hidden_states=True, output_attentions=True)
-    assert len(assert_stages_agree(theirs, x, tape)) == 1 + 4 * 8
+    assert len(assert_stages_agree(theirs, x, tape)) == 1 + 4 * 8 + len(ours.config.taps)
     with torch.no_grad():
         expected = theirs(torch.from_numpy(x), output_hidden_states=True, output_attentions=True)
     for name in ("feature_maps", "hidden_states", "attentions"):
