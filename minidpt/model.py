@@ -7,6 +7,7 @@ DepthAnythingForDepthEstimation    picture -> depth, relative or in metres
 AutoModelForDepthEstimation        whichever of the two a checkpoint holds
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ class DPTModel(PreTrainedModel):
 
     architecture = "DPTModel"
     config_class = DPTConfig
+    encoder = property(lambda self: self.config)  # as in transformers: a backbone_config is for depth and segmentation
 
     def __init__(self, config: DPTConfig, *, add_pooling_layer: bool = True, **options: Any):
         """Random weights; without the pooling layer `pooler_output` is None.   options: as PreTrainedModel's"""
@@ -115,37 +117,50 @@ class DPTModel(PreTrainedModel):
         return EncoderOutput(last_hidden_state=tokens, pooler_output=pooled, intermediate_activations=maps, **asked)
 
 
-class DPTForDepthEstimation(DensePrediction):
-    """One number per pixel.   [transformers: DPTForDepthEstimation]"""
-
-    architecture = "DPTForDepthEstimation"
-    config_class = DPTConfig
+class DepthEstimation(DensePrediction):
+    """What the depth models share: the call. Subclasses say how a head makes depth of what is fused."""
 
     @classmethod
-    def tensors(cls, config: DPTConfig) -> list[Tensor]:
+    def tensors(cls, config: DecoderConfig) -> list[Tensor]:
         return cls.neck_tensors(config) + heads.depth_tensors(config)
-
-    @classmethod
-    def disk_names(cls, config: DPTConfig) -> Mapping[str, str]:
-        return cls.neck_names(config) | DPT_HEAD_NAMES
 
     def __call__(
         self, pixel_values: Any, *, output_hidden_states: bool = False, output_attentions: bool = False
     ) -> DepthOutput:
         """pixel_values: (N, C, H, W), H and W multiples of the patch size -> predicted_depth (N, H', W')
 
-        H' = 32 ceil(H / 2 patch) with the usual factors: the input's size where the token grid is even.
+        DPT: H' = 32 ceil(H / 2 patch) with the usual factors, the input's size where the token grid is even.
+        Depth Anything: the input's size.   kind: "relative_inverse", from 0, or "metric", in metres
         """
 
         def forward() -> np.ndarray:
-            fused = self._fused(self._encode(self._pixels(pixel_values)))
-            depth = heads.depth_head(fused[self.config.head_in_index], self._params["head"])
-            if self.config.depth_scale is not None:
-                depth = ops.inverse_depth(depth, self.config.depth_scale, self.config.depth_shift)
+            encoded = self._encode(self._pixels(pixel_values))
+            depth = self._depth(self._fused(encoded)[self.config.head_in_index], encoded.grid)
             return ops.to_numpy(note("predicted_depth", depth))
 
         depth, asked = self._run(forward, output_hidden_states, output_attentions)
         return DepthOutput(predicted_depth=depth, kind=self.config.kind, **asked)
+
+    @abstractmethod
+    def _depth(self, fused: Array, grid: tuple[int, int]) -> Array:
+        """fused: (N, H, W, F)   grid: the encoder's, (H, W)   -> (N, H', W')"""
+
+
+class DPTForDepthEstimation(DepthEstimation):
+    """One number per pixel.   [transformers: DPTForDepthEstimation]"""
+
+    architecture = "DPTForDepthEstimation"
+    config_class = DPTConfig
+
+    @classmethod
+    def disk_names(cls, config: DPTConfig) -> Mapping[str, str]:
+        return cls.neck_names(config) | DPT_HEAD_NAMES
+
+    def _depth(self, fused: Array, grid: tuple[int, int]) -> Array:
+        depth = heads.depth_head(fused, self._params["head"])
+        if self.config.depth_scale is None:
+            return depth
+        return ops.inverse_depth(depth, self.config.depth_scale, self.config.depth_shift)
 
 
 class DPTForSemanticSegmentation(DensePrediction):
@@ -197,39 +212,24 @@ class DPTForSemanticSegmentation(DensePrediction):
         return loss
 
 
-class DepthAnythingForDepthEstimation(DensePrediction):
-    """One number per pixel, at the input's size.   [Depth Anything], [transformers: DepthAnythingForDepthEstimation]"""
+class DepthAnythingForDepthEstimation(DepthEstimation):
+    """One number per pixel, at the input's size.   [Depth Anything], [transformers: DepthAnythingForDepthEstimation]
+
+    Relative: inverse depth from 0.   Metric: max_depth times a sigmoid, in metres.
+    """
 
     architecture = "DepthAnythingForDepthEstimation"
     config_class = DepthAnythingConfig
 
     @classmethod
-    def tensors(cls, config: DepthAnythingConfig) -> list[Tensor]:
-        return cls.neck_tensors(config) + heads.depth_tensors(config)
-
-    @classmethod
     def disk_names(cls, config: DepthAnythingConfig) -> Mapping[str, str]:
         return cls.neck_names(config) | DEPTH_ANYTHING_HEAD_NAMES
 
-    def __call__(
-        self, pixel_values: Any, *, output_hidden_states: bool = False, output_attentions: bool = False
-    ) -> DepthOutput:
-        """pixel_values: (N, C, H, W), H and W multiples of the patch size -> predicted_depth (N, H, W)
-
-        Relative: inverse depth from 0.   Metric: max_depth times a sigmoid, in metres.
-        """
-        config, patch = self.config, self.config.patch_size
-
-        def forward() -> np.ndarray:
-            encoded = self._encode(self._pixels(pixel_values))
-            size = (encoded.grid[0] * patch, encoded.grid[1] * patch)
-            last = "sigmoid" if config.kind == "metric" else "relu"
-            fused = self._fused(encoded)[config.head_in_index]
-            depth = heads.depth_head(fused, self._params["head"], size=size, activation=last)
-            return ops.to_numpy(note("predicted_depth", ops.multiply(depth, config.max_depth)))
-
-        depth, asked = self._run(forward, output_hidden_states, output_attentions)
-        return DepthOutput(predicted_depth=depth, kind=config.kind, **asked)
+    def _depth(self, fused: Array, grid: tuple[int, int]) -> Array:
+        size = (grid[0] * self.config.patch_size, grid[1] * self.config.patch_size)
+        last = "sigmoid" if self.config.kind == "metric" else "relu"
+        depth = heads.depth_head(fused, self._params["head"], size=size, activation=last)
+        return ops.multiply(depth, self.config.max_depth)
 
 
 class AutoModelForDepthEstimation:

@@ -1,6 +1,6 @@
 """A tiny model of every family under DPT: settings for its config, and a picture size that suits it."""
 
-from tiny import HYBRID, PLAIN
+from tiny import BEIT, DEIT, HYBRID, PLAIN
 
 from minidpt import DPTConfig
 
@@ -16,21 +16,6 @@ DINOV2 = {
     "reshape_hidden_states": False,
 }
 REGISTERS = {**DINOV2, "model_type": "dinov2_with_registers", "patch_size": 14, "num_register_tokens": 3}
-BEIT = {
-    "model_type": "beit",
-    "hidden_size": 32,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "intermediate_size": 48,
-    "image_size": 32,
-    "patch_size": 8,
-    "use_relative_position_bias": True,
-    "out_indices": [1, 2, 3, 4],
-    "reshape_hidden_states": False,
-}
-DEIT = {**BEIT, "model_type": "deit"}
-for _key in ("use_relative_position_bias", "reshape_hidden_states"):
-    del DEIT[_key]
 SWIN = {
     "model_type": "swin",
     "embed_dim": 16,

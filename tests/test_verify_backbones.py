@@ -4,7 +4,6 @@ import pytest
 from test_verify_transformers import DEPTH, SEGMENTATION, folder_of, verify
 
 import minidpt
-from minidpt.backbones import BACKBONE_CONFIGS
 
 pytest.importorskip("transformers", reason="transformers is the reference; it comes with the parity extra")
 pytest.importorskip("torch", reason="torch is the reference; it comes with the parity extra")
@@ -47,7 +46,6 @@ CASES = {  # model_type -> its class, config, neck widths, size
         "64x96",
     ),
 }  # fmt: skip
-CASES = {kind: case for kind, case in CASES.items() if kind in BACKBONE_CONFIGS}
 TRANSFORMERS_LACKS = ("deit", "levit", "nextvit")
 
 

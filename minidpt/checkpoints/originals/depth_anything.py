@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
+from ...presets.pictures import DEPTH_ANYTHING
 from .dinov2_encoder import dinov2_fields, dinov2_names, last_four, spread_taps
 from .fusion_names import fusion_names, resize_factor
 from .renaming import Described, Hints, Shapes, Target, shape
@@ -17,14 +18,6 @@ KINDS = ("relative", "v1", "v2", "hypersim", "vkitti")
 METRIC_RANGE = {"hypersim": 20, "vkitti": 80}  # metres, indoors and outdoors, as trained
 V1_FILE = re.compile(r"^depth_anything_vit[sbl]14")
 PREFIX, HEAD = "pretrained.", "depth_head."
-PROCESSOR = {
-    "size": {"height": 518, "width": 518},
-    "resample": 3,
-    "keep_aspect_ratio": True,
-    "ensure_multiple_of": 14,
-    "image_mean": [0.485, 0.456, 0.406],
-    "image_std": [0.229, 0.224, 0.225],
-}
 
 
 def fits(names: Collection[str]) -> bool:
@@ -75,4 +68,4 @@ def describe(shapes: Shapes, hints: Hints) -> Described:
     table |= fusion_names(f"{HEAD}scratch.", 4)
     heads = {"output_conv1": "conv1", "output_conv2.0": "conv2", "output_conv2.2": "conv3"}
     table |= {f"{HEAD}scratch.{old}": f"head.{new}" for old, new in heads.items()}
-    return Described(config, PROCESSOR, table, {}, remarks)
+    return Described(config, DEPTH_ANYTHING, table, {}, remarks)

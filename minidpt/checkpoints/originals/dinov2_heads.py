@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import Any
 
 from ...errors import CheckpointError
+from ...presets.pictures import DINOV2_HEADS
 from .dinov2_encoder import dinov2_fields, dinov2_names, spread_taps
 from .fusion_names import resize_factor
 from .renaming import Described, Hints, Shapes, Target, shape
@@ -17,14 +18,6 @@ NAME = "a DPT head of DINOv2"
 KINDS = ("nyu", "kitti")
 HEAD = "decode_head."
 HEAD_FILE = re.compile(r"(dinov2_vit[sblg]14)_(nyu|kitti)_dpt_head\.pth")
-PROCESSOR = {
-    "do_resize": False,
-    "do_rescale": False,
-    "do_pad": True,
-    "size_divisor": 14,
-    "image_mean": [123.675, 116.28, 103.53],
-    "image_std": [58.395, 57.12, 57.375],
-}
 ADDED = "the original adds 0.001 m to this depth and clips it; transformers' format, and so minidpt, does neither"
 
 
@@ -69,7 +62,7 @@ def describe(shapes: Shapes, hints: Hints) -> Described:
         "head_hidden_size": shape(shapes, f"{HEAD}conv_depth.head.2.weight", 4)[0],
         "depth_estimation_type": "metric",
     }
-    return Described(config, PROCESSOR, dinov2_names("") | head_names(), {}, [ADDED])
+    return Described(config, DINOV2_HEADS, dinov2_names("") | head_names(), {}, [ADDED])
 
 
 def head_names() -> dict[str, Target]:
