@@ -21,6 +21,7 @@ from .schema import (
     one_of,
     optional,
     read_json,
+    real,
     sequence,
     setting,
     square,
@@ -56,7 +57,7 @@ class DecoderConfig(PretrainedConfig):
     """
 
     backbone_config: BackboneConfig | None = setting(None, backbone)
-    initializer_range: float = setting(0.02, number(0, 10))
+    initializer_range: float = setting(0.02, real(0, 10))
     reassemble_factors: tuple[float, ...] = setting((4, 2, 1, 0.5), sequence(number(1 / 64, 64)))
     neck_hidden_sizes: tuple[int, ...] = setting((96, 192, 384, 768), sequence(integer(1, MAX_WIDTH)))
     fusion_hidden_size: int = setting(256, integer(2, MAX_WIDTH))

@@ -39,6 +39,12 @@ def number(low: float, high: float) -> Check:
     return check
 
 
+def real(low: float, high: float) -> Check:
+    """A number that is kept as a float: in these fields transformers takes no integer."""
+    check_number = number(low, high)
+    return lambda value: float(check_number(value))
+
+
 def boolean(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("true or false")

@@ -95,3 +95,14 @@ def test_a_config_of_an_unknown_kind_is_named(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "convnext"}')
     with pytest.raises(ConfigError, match="'convnext' is not one of dpt, depth_anything"):
         read_config(tmp_path / "config.json")
+
+
+def test_whole_numbers_are_written_where_transformers_takes_floats_only(tmp_path):
+    transformers = pytest.importorskip("transformers", reason="transformers is what must read the file")
+    for name in ("dinov2", "beit", "vitdet", "swinv2"):
+        given = {"initializer_range": 1, "layer_norm_eps": 1}
+        given |= {"layerscale_value": 2} if name == "dinov2" else {}
+        given |= {"layer_scale_init_value": 1} if name == "beit" else {}
+        (tmp_path / "config.json").write_text(BACKBONE_CONFIGS[name](**given).to_json())
+        theirs = transformers.AutoConfig.from_pretrained(tmp_path)
+        assert {key: getattr(theirs, key) for key in given} == given

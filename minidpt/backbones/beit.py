@@ -14,7 +14,19 @@ from .. import ops, params
 from ..ops.resize import resize_bicubic, resize_bilinear
 from ..params import Named, Tensor
 from ..recording import note
-from ..schema import MAX_BLOCKS, MAX_SIDE, MAX_WIDTH, boolean, integer, nullable, number, sequence, setting, square
+from ..schema import (
+    MAX_BLOCKS,
+    MAX_SIDE,
+    MAX_WIDTH,
+    boolean,
+    integer,
+    nullable,
+    number,
+    real,
+    sequence,
+    setting,
+    square,
+)
 from . import vit
 from .base import Array, BackboneConfig, Encoded, numbered_stages, run_blocks
 from .vit import BLOCK_NAMES, TokensConfig
@@ -42,7 +54,7 @@ class BeitConfig(TokensConfig, BackboneConfig):
     use_absolute_position_embeddings: bool = setting(False, boolean)
     use_relative_position_bias: bool = setting(False, boolean)
     use_shared_relative_position_bias: bool = setting(False, boolean)
-    layer_scale_init_value: float = setting(0.1, lambda v: float(number(-1e6, 1e6)(v)))  # theirs takes no integer
+    layer_scale_init_value: float = setting(0.1, real(-1e6, 1e6))
     drop_path_rate: float = setting(0.1, number(0, 1))
     use_mean_pooling: bool = setting(True, boolean)
     pool_scales: tuple[int, ...] = setting((1, 2, 3, 6), sequence(integer(1, MAX_SIDE)))

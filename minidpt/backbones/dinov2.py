@@ -15,7 +15,7 @@ from .. import ops, params
 from ..ops.resize import resize_bicubic
 from ..params import Named, Tensor
 from ..recording import note
-from ..schema import ACTIVATION, MAX_BLOCKS, MAX_SIDE, MAX_WIDTH, boolean, integer, number, setting, square
+from ..schema import ACTIVATION, MAX_BLOCKS, MAX_SIDE, MAX_WIDTH, boolean, integer, number, real, setting, square
 from . import vit
 from .base import Array, BackboneConfig, Encoded, numbered_stages, run_blocks
 from .vit import BLOCK_NAMES
@@ -38,12 +38,12 @@ class Dinov2Config(BackboneConfig):
     hidden_act: str = setting("gelu", ACTIVATION)
     hidden_dropout_prob: float = setting(0.0, number(0, 1))
     attention_probs_dropout_prob: float = setting(0.0, number(0, 1))
-    initializer_range: float = setting(0.02, number(0, 10))
-    layer_norm_eps: float = setting(1e-6, number(0, 1))
+    initializer_range: float = setting(0.02, real(0, 10))
+    layer_norm_eps: float = setting(1e-6, real(0, 1))
     image_size: int = setting(224, square(integer(1, MAX_SIDE)))
     patch_size: int = setting(14, square(integer(1, 256)))
     qkv_bias: bool = setting(True, boolean)
-    layerscale_value: float = setting(1.0, number(-1e6, 1e6))
+    layerscale_value: float = setting(1.0, real(-1e6, 1e6))
     drop_path_rate: float = setting(0.0, number(0, 1))
     use_swiglu_ffn: bool = setting(False, boolean)
     apply_layernorm: bool = setting(True, boolean)

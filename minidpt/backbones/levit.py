@@ -15,7 +15,7 @@ from ..errors import SizeError
 from ..ops.conv import output_size
 from ..params import Named, Tensor
 from ..recording import note
-from ..schema import MAX_BLOCKS, MAX_SIDE, MAX_WIDTH, integer, number, sequence, setting, square
+from ..schema import MAX_BLOCKS, MAX_SIDE, MAX_WIDTH, integer, number, real, sequence, setting, square
 from .base import Array, BackboneConfig, Encoded
 
 NUM_STAGES, NUM_CONVS = 3, 4
@@ -75,7 +75,7 @@ class LevitConfig(BackboneConfig):
     drop_path_rate: float = setting(0, number(0, 1))
     mlp_ratio: tuple[int, ...] = three(0, 64, (2, 2, 2))
     attention_ratio: tuple[int, ...] = three(1, 64, (2, 2, 2))
-    initializer_range: float = setting(0.02, number(0, 10))
+    initializer_range: float = setting(0.02, real(0, 10))
 
     def check(self):
         side = self.image_size

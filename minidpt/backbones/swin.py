@@ -16,7 +16,19 @@ from .. import ops, params
 from ..ops.resize import resize_bicubic
 from ..params import Named, Tensor
 from ..recording import note
-from ..schema import ACTIVATION, MAX_BLOCKS, MAX_SIDE, MAX_WIDTH, boolean, integer, number, sequence, setting, square
+from ..schema import (
+    ACTIVATION,
+    MAX_BLOCKS,
+    MAX_SIDE,
+    MAX_WIDTH,
+    boolean,
+    integer,
+    number,
+    real,
+    sequence,
+    setting,
+    square,
+)
 from .base import Array, BackboneConfig, Encoded, numbered_stages
 from .windows import MASKED, Windows, shift_mask, window_attention
 
@@ -43,8 +55,8 @@ class ShiftedWindowConfig(BackboneConfig):
     drop_path_rate: float = setting(0.1, number(0, 1))
     hidden_act: str = setting("gelu", ACTIVATION)
     use_absolute_embeddings: bool = setting(False, boolean)
-    initializer_range: float = setting(0.02, number(0, 10))
-    layer_norm_eps: float = setting(1e-5, number(0, 1))
+    initializer_range: float = setting(0.02, real(0, 10))
+    layer_norm_eps: float = setting(1e-5, real(0, 1))
     encoder_stride: int = setting(32, integer(1, MAX_SIDE))
 
     def check(self):

@@ -15,7 +15,19 @@ from .. import ops, params
 from ..ops.resize import resize_bilinear
 from ..params import Named, Tensor
 from ..recording import note
-from ..schema import ACTIVATION, MAX_BLOCKS, MAX_SIDE, MAX_WIDTH, boolean, integer, nullable, number, setting, square
+from ..schema import (
+    ACTIVATION,
+    MAX_BLOCKS,
+    MAX_SIDE,
+    MAX_WIDTH,
+    boolean,
+    integer,
+    nullable,
+    number,
+    real,
+    setting,
+    square,
+)
 from .base import Array, Encoded, EncoderConfig, run_blocks
 
 
@@ -30,8 +42,8 @@ class TokensConfig(EncoderConfig):
     hidden_act: str = setting("gelu", ACTIVATION)
     hidden_dropout_prob: float = nullable(0.0, number(0, 1))
     attention_probs_dropout_prob: float = nullable(0.0, number(0, 1))
-    initializer_range: float = setting(0.02, number(0, 10))
-    layer_norm_eps: float = nullable(1e-12, number(0, 1))
+    initializer_range: float = setting(0.02, real(0, 10))
+    layer_norm_eps: float = nullable(1e-12, real(0, 1))
     image_size: int = nullable(384, square(integer(1, MAX_SIDE)))
     patch_size: int = nullable(16, square(integer(1, 256)))
     num_channels: int = nullable(3, integer(1, 64))

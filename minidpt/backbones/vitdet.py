@@ -15,7 +15,19 @@ from .. import ops, params
 from ..ops.resize import resize_bicubic, resize_bilinear
 from ..params import Named, Tensor
 from ..recording import note
-from ..schema import ACTIVATION, MAX_BLOCKS, MAX_SIDE, MAX_WIDTH, boolean, integer, number, sequence, setting, square
+from ..schema import (
+    ACTIVATION,
+    MAX_BLOCKS,
+    MAX_SIDE,
+    MAX_WIDTH,
+    boolean,
+    integer,
+    number,
+    real,
+    sequence,
+    setting,
+    square,
+)
 from . import vit
 from .base import Array, BackboneConfig, Encoded, numbered_stages, run_blocks
 
@@ -52,8 +64,8 @@ class VitDetConfig(BackboneConfig):
     mlp_ratio: float = setting(4, number(0.01, 64))
     hidden_act: str = setting("gelu", ACTIVATION)
     dropout_prob: float = setting(0.0, number(0, 1))
-    initializer_range: float = setting(0.02, number(0, 10))
-    layer_norm_eps: float = setting(1e-6, number(0, 1))
+    initializer_range: float = setting(0.02, real(0, 10))
+    layer_norm_eps: float = setting(1e-6, real(0, 1))
     image_size: int | tuple[int, int] = setting(224, sides(integer(1, MAX_SIDE)))
     pretrain_image_size: int = setting(224, square(integer(1, MAX_SIDE)))
     patch_size: int = setting(16, square(integer(1, 256)))
