@@ -1,5 +1,7 @@
 """What a model consists of and what it does to a picture, stage by stage, without computing anything."""
 
+import re
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from .model import MODELS, PreTrainedModel, open_checkpoint
 from .ops.counting import Counter
 from .ops.layout import whole_patches
 from .presets import preset
-from .recording import record
+from .recording import Tape, record
 
 ARCHITECTURES = {**MODELS, **{model.architecture: model for model in MODEL_OF.values()}}
 DEFAULT_SIDE = 384  # of the picture, for encoders whose config names none
@@ -54,19 +56,27 @@ class Stage:
 
 def trace(model: type[PreTrainedModel], config: DecoderConfig, size: tuple[int, int]) -> list[Stage]:
     """The stages that a picture of `size` = (H, W) pixels passes, in order, with their shapes and work."""
-    counter = Counter()
-    table = model.tensors(config)
-    twin = model.from_weights(
-        config, {t.name: np.broadcast_to(np.float32(0), t.shape) for t in table}, counter.backend()
-    )
-    states = backbone_of(twin.encoder).states(twin.encoder)
-    with record(*STAGES, *states) as tape:
-        twin(np.broadcast_to(np.float32(0), (1, twin.encoder.num_channels, *size)))
+    encoder = getattr(config, "encoder", config)
+    states = (name.removesuffix(".tokens") for name in backbone_of(encoder).states(encoder))
     stages, before = [], 0
-    for name, x in tape.items():
+    for name, x in _shapes(model, config, size, *STAGES, *states).items():
         stages.append(Stage(name, x.dims, x.flops - before))
         before = x.flops
     return stages
+
+
+def recorded_names(model: type[PreTrainedModel], config: DecoderConfig, size: tuple[int, int]) -> list[str]:
+    """Every name that `record` knows of such a model, in the order of the data flow, `*` for a number."""
+    return list(dict.fromkeys(re.sub(r"\.\d+(?=\.|$)", ".*", name) for name in _shapes(model, config, size, "*")))
+
+
+def _shapes(model: type[PreTrainedModel], config: DecoderConfig, size: tuple[int, int], *patterns: str) -> Tape:
+    """What those patterns record, as shapes, and the products counted until each."""
+    named = {t.name: np.broadcast_to(np.float32(0), t.shape) for t in model.tensors(config)}
+    twin = model.from_weights(config, named, Counter().backend())
+    with record(*patterns) as tape:
+        twin(np.broadcast_to(np.float32(0), (1, twin.encoder.num_channels, *size)))
+    return tape
 
 
 def find(name: str | Path, revision: str | None = None) -> tuple[type[PreTrainedModel], Any, str]:
@@ -118,6 +128,6 @@ def describe(name: str | Path, size: tuple[int, int] | None = None, revision: st
     ]
     for stage in stages:
         lines.append(f"{stage.name:<20}{' x '.join(map(str, stage.shape)):<28}{stage.flops / 1e9:>8.2f}")
-    inside = ".norm1 .attention.query .attention.key .attention.value .attention.weights .attention .mlp"
-    lines += ["", f"record() also knows pixel_values, taps.* and, within each blocks.*: {inside}"]
+    names = " ".join(recorded_names(model, config, (height, width)))
+    lines += ["", "record() knows, * for a number:", *textwrap.wrap(names, 100, break_on_hyphens=False)]
     return "\n".join(lines)

@@ -79,6 +79,7 @@ BACKBONES: dict[str, dict[str, Any]] = {
     f"{V2}-base-patch4-{V2_TO_384}": swinv2_row(swinv2("base", 384, 24, FROM_12), 86_891_768),
     f"{V2}-large-patch4-{V2_TO_256}": swinv2_row(swinv2("large", 256, 16, FROM_12), 195_199_860),
     f"{V2}-large-patch4-{V2_TO_384}": swinv2_row(swinv2("large", 384, 24, FROM_12), 195_199_860),
+    "google/bit-50": backbone("BitBackbone", {"model_type": "bit"}, 23_500_352, unverified=["format"]),
     "facebook/levit-128S": levit("128S", 7_005_522),
     "facebook/levit-128": levit("128", 8_442_400),
     "facebook/levit-192": levit("192", 10_175_533),
