@@ -17,13 +17,15 @@ def blocks(language):
 
 def test_the_python_of_the_readme_runs_as_it_says(monkeypatch):
     monkeypatch.chdir(ROOT)
-    (code,) = blocks("python")
     names = {}
-    exec(code, names)
+    for code in blocks("python"):
+        exec(code, names)
     assert (names["result"]["predicted_depth"].shape, names["result"]["kind"]) == ((480, 640), "relative_inverse")
     assert names["inputs"]["pixel_values"].shape == (1, 3, 192, 192)
     assert names["tape"]["fused.3"].shape == (1, 96, 96, 64)
     assert np.array_equal(names["depth"], names["result"]["predicted_depth"])
+    assert names["model"].num_parameters == 111_368_065
+    assert [x.shape for x in names["maps"]] == [(1, 170, 768)] * 4
 
 
 def test_the_verbs_of_the_readme_exist():
