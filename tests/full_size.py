@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import nextvit_torch
 import pyramid_torch
+import torch
 import transformers
 from test_levit import taps_of
+from test_swin import as_in_the_paper
 from tiny import pixels
 from transformers_maps import lively_reference_on_maps
-from transformers_stages import config_of, lively, lively_reference
+from transformers_stages import config_of, lively, lively_reference, unclipped
 
 from minidpt import DPTConfig
 from minidpt.presets import preset
@@ -24,7 +26,11 @@ VITDET = {  # no published DPT has it: the size of the base model of ViTDet, who
     "use_relative_position_embeddings": True,
     "out_indices": [3, 6, 9, 12],
 }
-BIT = {"model_type": "bit", "out_features": ["stage1", "stage2", "stage3", "stage4"]}
+ON_VITDET = {"backbone_config": VITDET}
+ON_BIT = {
+    "backbone_config": {"model_type": "bit", "out_features": ["stage1", "stage2", "stage3", "stage4"]},
+    "neck_hidden_sizes": [256, 512, 1024, 2048],
+}
 
 
 @dataclass(frozen=True)
@@ -49,18 +55,30 @@ class Case:
             return pyramid(self, next_vit(), row, folder)
         if self.family == "LeViT":
             return pyramid(self, levit(row), row, folder)
-        if self.family in ("VitDet", "BiT", "Swin"):
-            settings = row["config"] if row else {"backbone_config": VITDET if self.family == "VitDet" else BIT}
-            settings = {"model_type": "dpt", **settings}
-            if self.family == "BiT":
-                settings["neck_hidden_sizes"] = [256, 512, 1024, 2048]
-            theirs = lively_reference_on_maps(settings, self.pixels(), pyramid=self.family != "VitDet")
+        if self.family == "Swin":
+            return swin(self, row, folder)
+        if self.family in ("VitDet", "BiT"):
+            settings = ON_VITDET if self.family == "VitDet" else ON_BIT
+            theirs = lively_reference_on_maps(settings, self.pixels(), pyramid=self.family == "BiT")
         elif row["architecture"].endswith("Backbone"):
             theirs = lively(transformers.AutoBackbone.from_config(config_of(row["config"])))
         else:
             theirs = lively_reference(row["architecture"], row["config"], self.pixels())
         theirs.save_pretrained(folder)
         return theirs
+
+
+def swin(case, row, folder):
+    """MiDaS's, whose taps are raw and whose windows shrink to small maps."""
+    theirs = transformers.DPTForDepthEstimation(config_of(row["config"]))
+    theirs.neck.reassemble_stage = None
+    for stage in theirs.backbone.out_features:
+        theirs.backbone.hidden_states_norms[stage] = torch.nn.Identity()
+    as_in_the_paper(theirs.backbone, (96, 48, 24, 12), 12)
+    theirs = unclipped(lively(theirs), case.pixels())
+    theirs.save_pretrained(folder)
+    (folder / "config.json").write_text(DPTConfig(**row["config"]).to_json(), encoding="utf-8")
+    return theirs
 
 
 def next_vit():
@@ -89,7 +107,7 @@ def pyramid(case, parts, row, folder):
 
 
 MEASURE = """
-import resource, sys, time
+import re, sys, time
 import numpy as np
 start = time.perf_counter()
 from minidpt.model import open_checkpoint
@@ -97,7 +115,8 @@ opened = open_checkpoint(sys.argv[1])
 model = opened.model.from_opened(opened)
 loaded = time.perf_counter() - start
 model(np.zeros((1, 3, int(sys.argv[2]), int(sys.argv[3])), np.float32))
-print(loaded, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+status = open("/proc/self/status").read()  # the peak that getrusage tells is inherited from the parent process
+print(loaded, int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]) * 1024)
 """
 
 
