@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -55,18 +57,37 @@ class Backend:
             raise ValueError(f"backend {self.name}: ops differ from the menu by {sorted(set(self.ops) ^ OP_NAMES)}")
 
 
-def column(rows: Mapping[str, ModuleType]) -> dict[str, Callable[..., Any]]:
-    """The menu's functions, each taken from its row's module."""
-    return {name: getattr(rows[row], name) for row, names in MENU.items() for name in names}
+def column(rows: Mapping[str, ModuleType], faster: Mapping[str, ModuleType] | None = None) -> dict[str, Callable]:
+    """The menu's functions, each taken from its row's module, or from `faster`'s where that has one of the name."""
+    faster = faster or {}
+    return {
+        name: getattr(faster.get(row), name, None) or getattr(rows[row], name)
+        for row, names in MENU.items()
+        for name in names
+    }
 
 
-NUMPY = Backend(
-    "numpy",
-    column({"layout": layout, "pointwise": pointwise, "attention": attention, "conv": conv, "resize": resize}),
-)
-
-BACKENDS = {"numpy": NUMPY}
+ROWS: dict[str, ModuleType] = {
+    "layout": layout,
+    "pointwise": pointwise,
+    "attention": attention,
+    "conv": conv,
+    "resize": resize,
+}
+NUMPY = Backend("numpy", column(ROWS))
+BACKENDS = ("numpy", "numba")
 PRECISIONS = ("medium", "high", "highest")  # from the least to the most exact
+
+
+@cache
+def numba_backend() -> Backend:
+    """The column of Numba's kernels. ConfigError where Numba cannot be imported."""
+    names = [f"{row}_numba" for row in ("pointwise", "attention", "conv", "resize")]
+    try:
+        kernels = {name.removesuffix("_numba"): import_module(f".{name}", __package__) for name in names}
+    except ImportError as error:
+        raise ConfigError(f"backend numba: Numba cannot be imported ({error}); use backend numpy") from None
+    return Backend("numba", column(ROWS, kernels), kernels["conv"].prepare)
 
 
 def choose(backend: str | Backend = "auto", precision: str = "highest") -> tuple[Backend, str]:
@@ -78,6 +99,6 @@ def choose(backend: str | Backend = "auto", precision: str = "highest") -> tuple
         raise ConfigError(f"backend {backend!r} is not one of auto, {', '.join(BACKENDS)}")
     if precision not in PRECISIONS:
         raise ConfigError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
-    chosen = backend if isinstance(backend, Backend) else BACKENDS["numpy" if backend == "auto" else backend]
+    chosen = numba_backend() if backend == "numba" else backend if isinstance(backend, Backend) else NUMPY
     exact_enough = PRECISIONS[PRECISIONS.index(precision) :]
     return chosen, next(p for p in exact_enough if p in chosen.precisions)

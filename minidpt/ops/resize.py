@@ -77,7 +77,7 @@ def antialiased_cubic_matrix(n_out: int, n_in: int) -> np.ndarray:
     return matrix
 
 
-def _target_size(x: np.ndarray, size: tuple[int, int] | None, scale: float | None) -> tuple[int, int]:
+def target_size(x: np.ndarray, size: tuple[int, int] | None, scale: float | None) -> tuple[int, int]:
     if x.ndim != 4:
         raise ValueError(f"resize expects (N, H, W, C), got shape {x.shape}")
     if (size is None) == (scale is None):
@@ -104,7 +104,7 @@ def resize_bilinear(
     x: (N, H, W, C) -> (N, *size, C); with `scale` the size is floor(scale H), floor(scale W). No antialiasing.
     [torch: interpolate(mode="bilinear")]
     """
-    height, width = _target_size(x, size, scale)
+    height, width = target_size(x, size, scale)
     if (height, width) == x.shape[1:3]:
         return x
     rows = bilinear_matrix(height, x.shape[1], align_corners)
@@ -118,7 +118,7 @@ def resize_bicubic(
 
     x: (N, H, W, C) -> (N, *size, C)   antialias: over more pixels where the map shrinks, outer edges aligned
     """
-    height, width = _target_size(x, size, None)
+    height, width = target_size(x, size, None)
     if (height, width) == x.shape[1:3]:
         return x
     if antialias:

@@ -1,0 +1,40 @@
+"""The maths is in resize.py. Here each output pixel is made from its four neighbours at once, rows in parallel."""
+
+import numpy as np
+from numba import njit, prange
+
+from . import resize
+from .vector_math_numba import MAP
+
+
+def resize_bilinear(
+    x: np.ndarray, size: tuple[int, int] | None = None, *, scale: float | None = None, align_corners: bool
+) -> np.ndarray:
+    height, width = resize.target_size(x, size, scale)
+    if (height, width) == x.shape[1:3]:
+        return x
+    low, high, share = resize.neighbours(height, x.shape[1], align_corners)
+    left, right, part = resize.neighbours(width, x.shape[2], align_corners)
+    shares = share.astype(np.float32), part.astype(np.float32)
+    return _bilinear(np.ascontiguousarray(x), low, high, shares[0], left, right, shares[1])
+
+
+@njit(parallel=True, fastmath=MAP, cache=True)
+def _bilinear(x, low, high, share, left, right, part):
+    """x: (N, H, W, C)   low, high, share: for each output row, (H',)   left, right, part: for each column, (W',)"""
+    n_pictures, channels = x.shape[0], x.shape[3]
+    height, width = len(low), len(left)
+    y = np.empty((n_pictures, height, width, channels), np.float32)
+    for i in prange(n_pictures * height):
+        n, row = i // height, i % height
+        above, below, down = x[n, low[row]], x[n, high[row]], share[row]
+        up = np.float32(1.0) - down
+        for column in range(width):
+            a, b = above[left[column]], above[right[column]]
+            c, d = below[left[column]], below[right[column]]
+            right_share = part[column]
+            left_share = np.float32(1.0) - right_share
+            out = y[n, row, column]
+            for k in range(channels):
+                out[k] = (a[k] * left_share + b[k] * right_share) * up + (c[k] * left_share + d[k] * right_share) * down
+    return y

@@ -1,0 +1,156 @@
+"""Numba's column of the op table against NumPy's: every op, odd sizes and tails, every family, NaN and infinity."""
+
+import numpy as np
+import pytest
+from checks import assert_close
+from families import FAMILIES
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_families import depth_model, picture
+from test_ops_counting import CASES, SIZES
+
+from minidpt.ops import pointwise, resize
+from minidpt.ops.backends import NUMPY, numba_backend
+from minidpt.ops.vector_math_numba import erf32, exp32
+
+pytest.importorskip("numba", reason="the kernels need Numba")
+NUMBA = numba_backend()
+# Both round in float32: sums of at most 200 terms of size about 1, in another order; erf and exp to 4e-7
+ROUNDING = {"atol": 1e-5, "rtol": 1e-5}
+KINDS = {"conv2d": "conv"}  # ops whose weight is prepared in a way of its own
+
+
+def both(op, args, options, seed=0):
+    """The op's results on the same random arrays. A tuple stands for an array of that shape."""
+    rng = np.random.default_rng(seed)
+
+    def make(value):
+        return rng.standard_normal(value).astype(np.float32) if isinstance(value, tuple) else value
+
+    args = [make(a) for a in args]
+    options = {name: o if name in SIZES else make(o) for name, o in options.items()}
+    if op == "batch_norm":
+        args[4] = np.abs(args[4]) + np.float32(0.1)  # a variance
+    copies = [a.copy() for a in args if isinstance(a, np.ndarray)]
+    plain = NUMPY.ops[op](*args, **options)
+    fast_args = list(args)
+    if op in KINDS:
+        fast_args[1] = NUMBA.prepare(KINDS[op], args[1])
+    fast = NUMBA.ops[op](*fast_args, **options)
+    for array, copy in zip((a for a in args if isinstance(a, np.ndarray)), copies, strict=True):
+        assert np.array_equal(array, copy), "an op changed its argument"
+    return fast, plain
+
+
+@pytest.mark.parametrize(("op", "args", "options"), CASES, ids=str)
+def test_every_op_equals_its_twin(op, args, options):
+    fast, plain = both(op, args, options)
+    if isinstance(plain, np.ndarray):
+        assert fast.dtype == np.float32
+    assert_close(fast, plain, **ROUNDING, name=op)
+
+
+@pytest.mark.parametrize("activation", [None, *pointwise.ACTIVATIONS])
+def test_activations_equal_their_twins_far_out_too(activation):
+    x = np.concatenate([np.linspace(-30, 30, 1001), [-1e4, 1e4, 0, -0.0]]).astype(np.float32)
+    # 4e-7 of erf times x
+    assert_close(NUMBA.ops["activate"](x, activation), pointwise.activate(x, activation), atol=3e-6, rtol=1e-6)
+    weight, bias = np.eye(3, dtype=np.float32), np.float32([0, -1, 2])
+    fused = NUMBA.ops["linear"](x[:999].reshape(-1, 3), weight, bias, activation=activation)
+    plain = pointwise.linear(x[:999].reshape(-1, 3), weight, bias, activation=activation)
+    assert_close(fused, plain, atol=3e-6, rtol=1e-6, name="fused")
+
+
+def test_exp_and_erf_are_as_exact_as_said():
+    from scipy.special import erf
+
+    x = np.linspace(-87, 88, 200_001).astype(np.float32)
+    wide = x.astype(np.float64)
+    relative = np.abs(np.array([exp32(v) for v in x[::40]]) / np.exp(wide[::40]) - 1)
+    assert relative.max() < 2e-7
+    x = np.linspace(-6, 6, 20_001).astype(np.float32)
+    assert np.abs(np.array([erf32(v) for v in x]) - erf(x.astype(np.float64))).max() < 4e-7
+    assert exp32(np.float32(-200)) < 1e-37
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 9), st.integers(1, 11)),
+    channels=st.sampled_from([1, 3, 16, 19]),
+    out=st.sampled_from([1, 5, 16]),
+    top=st.integers(0, 2),
+    right=st.integers(0, 2),
+    relu=st.booleans(),
+    activation=st.sampled_from([None, "relu", "gelu", "tanh"]),
+    seed=st.integers(0, 5),
+)
+def test_winograd_equals_the_sum_of_shifted_products(size, channels, out, top, right, relu, activation, seed):
+    padding = ((top, 1), (1, right))
+    if size[0] + top + 1 < 3 or size[1] + 1 + right < 3:
+        return
+    options = {"padding": padding, "pre_activation": "relu" if relu else None, "activation": activation}
+    shape = (2, size[0] + top - 1, size[1] + right - 1, out)
+    args = [(2, *size, channels), (out, channels, 3, 3), (out,)]
+    fast, plain = both("conv2d", args, {**options, "residual": shape}, seed)
+    assert_close(fast, plain, **ROUNDING, name="conv2d")
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (7, 7), (2, 5)])
+def test_any_kernel_and_stride_equals_its_twin(kernel, stride):
+    args = [(2, 9, 13, 5), (4, 5, *kernel), (4,)]
+    for options in ({"padding": ((3, 2), (1, 4))}, {"padding": 3, "dilation": 1, "pre_activation": "relu"}):
+        fast, plain = both("conv2d", args, {**options, "stride": stride})
+        assert_close(fast, plain, **ROUNDING, name="conv2d")
+
+
+@pytest.mark.parametrize("align_corners", [True, False])
+@pytest.mark.parametrize("sizes", [((5, 7), (11, 3)), ((1, 6), (4, 6)), ((8, 3), (1, 1))], ids=str)
+def test_resizing_equals_its_twin(sizes, align_corners):
+    x = np.random.default_rng(0).standard_normal((3, *sizes[0], 5)).astype(np.float32)
+    fast = NUMBA.ops["resize_bilinear"](x, sizes[1], align_corners=align_corners)
+    assert_close(fast, resize.resize_bilinear(x, sizes[1], align_corners=align_corners), **ROUNDING, name="resize")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf], ids=str)
+@pytest.mark.parametrize("op", ["linear", "layer_norm", "attend", "conv2d", "resize_bilinear", "group_norm"])
+@pytest.mark.filterwarnings("ignore:invalid value encountered")
+def test_what_is_no_number_is_not_hidden(op, bad):
+    """Where NumPy's result is not finite, so is Numba's; Winograd may spread it to the outputs of its own tile."""
+    rng = np.random.default_rng(0)
+
+    def make(*shape):
+        return rng.standard_normal(shape).astype(np.float32)
+
+    x = make(2, 6, 8, 16)
+    x[1, 2, 3, 4] = bad
+    calls = {
+        "linear": ((x, make(5, 16), make(5)), {"activation": "gelu"}),
+        "layer_norm": ((x, make(16), make(16)), {"eps": 1e-6}),
+        "attend": ((x, make(2, 6, 9, 16), make(2, 6, 9, 3)), {}),
+        "conv2d": ((x, make(5, 16, 3, 3), make(5)), {"padding": 1, "pre_activation": "relu", "activation": "relu"}),
+        "resize_bilinear": ((x,), {"scale": 2, "align_corners": True}),
+        "group_norm": ((x, make(16), make(16)), {"groups": 4, "eps": 1e-5, "activation": "relu"}),
+    }
+    args, options = calls[op]
+    plain = NUMPY.ops[op](*args, **options)
+    fast_args = (args[0], NUMBA.prepare("conv", args[1]), *args[2:]) if op == "conv2d" else args
+    fast = NUMBA.ops[op](*fast_args, **options)
+    assert (~np.isfinite(fast)).any()
+    hidden = ~np.isfinite(plain) & np.isfinite(fast)
+    if op == "resize_bilinear":  # NumPy's matrices spread it over whole rows and columns, times zero
+        hidden = np.isfinite(plain) & ~np.isfinite(fast)
+    assert not hidden.any()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_computes_the_same(family):
+    model, x = depth_model(family), picture(family, count=2)
+    plain = model(x, output_hidden_states=True)
+    fast = model.to(backend="numba")
+    assert fast.backend == "numba"
+    out = fast(x, output_hidden_states=True)
+    # two orders of the same float32 sums through a whole model, values up to about 10
+    assert_close(out.predicted_depth, plain.predicted_depth, atol=1e-3, rtol=1e-4, name="depth")
+    for i, (mine, other) in enumerate(zip(out.hidden_states, plain.hidden_states, strict=True)):
+        assert_close(mine, other, atol=1e-3, rtol=1e-3, name=f"hidden_states[{i}]")
