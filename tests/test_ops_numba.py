@@ -1,5 +1,7 @@
 """Numba's column of the op table against NumPy's: every op, odd sizes and tails, every family, NaN and infinity."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from checks import assert_close
@@ -141,6 +143,14 @@ def test_what_is_no_number_is_not_hidden(op, bad):
     if op == "resize_bilinear":  # NumPy's matrices spread it over whole rows and columns, times zero
         hidden = np.isfinite(plain) & ~np.isfinite(fast)
     assert not hidden.any()
+
+
+def test_two_threads_may_run_models_at_once():
+    model, x = depth_model("vit").to(backend="numba"), picture("vit")
+    alone = model(x).predicted_depth
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(lambda _: model(x).predicted_depth, range(8)))
+    assert all(np.array_equal(depth, alone) for depth in together)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

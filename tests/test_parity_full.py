@@ -101,15 +101,17 @@ def worst_by_kind(rows):
     return worst
 
 
-@pytest.mark.parametrize(
-    "case", CASES, ids=lambda case: f"{case.name.rpartition('/')[2]}-{case.size[0]}x{case.size[1]}"
-)
-def test_every_stage_of_a_full_size_model_agrees(case, tmp_path, results, monkeypatch):
+ON_NUMBA = ("Intel/dpt-large", "Intel/dpt-hybrid-midas", "Intel/dpt-swinv2-tiny-256", "dpt_next_vit_large_384.pt")
+RUNS = [(case, "numpy") for case in CASES] + [(case, "numba") for case in CASES if case.name in ON_NUMBA]
+
+
+@pytest.mark.parametrize(("case", "backend"), RUNS, ids=lambda x: x if isinstance(x, str) else f"{x.name}-{x.size}")
+def test_every_stage_of_a_full_size_model_agrees(case, backend, tmp_path, results, monkeypatch):
     monkeypatch.setitem(watch.ENCODERS, "nextvit", nextvit_torch.watched)
     theirs = case.write(tmp_path)
     seconds, peak = measured(tmp_path, case.size)
     opened = open_checkpoint(tmp_path)
-    ours = opened.model.from_opened(opened)
+    ours = opened.model.from_opened(opened, backend)
     row = preset(case.name)
     counted = sum(p.numel() for p in theirs.parameters())
     assert ours.num_parameters == counted
@@ -124,7 +126,10 @@ def test_every_stage_of_a_full_size_model_agrees(case, tmp_path, results, monkey
         del theirs.backbone.encoder.stages[2].layers[2:]
         tape["stages.2"] = tape["stages.2.blocks.1"]
     rows = compare(theirs, x, tape)
-    results[case] = rows, counted, seconds, peak
+    if backend == "numpy":
+        results[case] = rows, counted, seconds, peak
+    nearest = max(rows, key=lambda row: row.share)
+    print(f"{case.name} {case.size} {backend}: {len(rows)} stages, {nearest.stage} at {nearest.share:.2f} of its bound")
     assert_passed(rows)
     assert len(rows) > 30
     assert all(np.isfinite(row.largest) and row.largest > 0 for row in rows)

@@ -13,7 +13,7 @@ from .report import UsageError
 
 COLORMAPS = ("inferno", "turbo", "magma", "viridis", "Spectral_r", "gray")
 DEPTH_FORMATS = ("png16", "npy", "pfm", "tiff", "png", "json")
-BACKENDS = ("auto", "numpy")
+BACKENDS = ("auto", "numpy", "numba")
 PRECISIONS = ("highest", "high", "medium")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 MAX_SIDE = 16384  # of --size: far above any published model, low enough that a typing error does not fill the memory

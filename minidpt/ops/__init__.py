@@ -25,11 +25,12 @@ _in_use: ContextVar[Backend] = ContextVar("minidpt_backend", default=NUMPY)
 @contextmanager
 def using(backend: Backend) -> Iterator[Backend]:
     """Let `backend` answer every `ops.*` call inside the block (in this thread or task only)."""
-    token = _in_use.set(backend)
-    try:
-        yield backend
-    finally:
-        _in_use.reset(token)
+    with backend.turn:
+        token = _in_use.set(backend)
+        try:
+            yield backend
+        finally:
+            _in_use.reset(token)
 
 
 def __getattr__(name: str) -> Any:

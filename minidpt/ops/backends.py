@@ -1,7 +1,9 @@
 """A backend is a table: for each name of the menu, the function that does it, and how weights are prepared for it."""
 
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -11,6 +13,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from . import attention, conv, layout, pointwise, resize
+from .buffers import POOL
 
 MENU: dict[str, tuple[str, ...]] = {
     "layout": (
@@ -45,12 +48,14 @@ class Backend:
     name: what users call it.   ops: name -> function, exactly the menu's names.
     prepare(kind, weight): one weight as NumPy array -> what this backend's ops take, done once per model.
     precisions: those it can do; anything else falls back to the next more exact one.
+    turn: entered while this backend is in use.
     """
 
     name: str
     ops: Mapping[str, Callable[..., Any]]
     prepare: Callable[[str, np.ndarray], Any] = prepare_numpy
     precisions: tuple[str, ...] = ("highest",)
+    turn: AbstractContextManager[Any] = field(default_factory=nullcontext, compare=False)
 
     def __post_init__(self):
         if set(self.ops) != OP_NAMES:
@@ -82,12 +87,15 @@ PRECISIONS = ("medium", "high", "highest")  # from the least to the most exact
 @cache
 def numba_backend() -> Backend:
     """The column of Numba's kernels. ConfigError where Numba cannot be imported."""
+    # else each thread of a kernel spins for milliseconds after it, on a core that BLAS needs for the next product: 2.4x
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     names = [f"{row}_numba" for row in ("pointwise", "attention", "conv", "resize")]
     try:
         kernels = {name.removesuffix("_numba"): import_module(f".{name}", __package__) for name in names}
     except ImportError as error:
         raise ConfigError(f"backend numba: Numba cannot be imported ({error}); use backend numpy") from None
-    return Backend("numba", column(ROWS, kernels), kernels["conv"].prepare)
+    # one of Numba's threading layers ends the process when two threads of Python run kernels at once
+    return Backend("numba", column(ROWS, kernels), kernels["conv"].prepare, turn=POOL)
 
 
 def choose(backend: str | Backend = "auto", precision: str = "highest") -> tuple[Backend, str]:

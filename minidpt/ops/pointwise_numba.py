@@ -1,5 +1,6 @@
 """The maths is in pointwise.py. Here BLAS does the products, which it does as fast as the CPU can, and one parallel
-pass over the result, a row at a time while it is in the first cache, does all that follows.
+pass over the result, a row at a time while it is in the first cache, does all that follows. On dpt-large: a linear
+layer with gelu 3x, layer norm 7x; on the hybrid: group norm 13x. (benchmarks/ops.py, two cores of an AMD EPYC)
 """
 
 import math
@@ -8,6 +9,7 @@ import numpy as np
 from numba import njit, prange
 
 from . import pointwise
+from .buffers import POOL
 from .vector_math_numba import MAP, REDUCE, gelu32, hardswish32, relu32, sigmoid32, silu32
 
 NOTHING = np.zeros(0, np.float32)  # stands for an absent bias, scale or residual
@@ -38,7 +40,7 @@ def _rows(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.ascontiguousarray(np.broadcast_to(x, shape)).reshape(-1, shape[-1])
 
 
-@njit(parallel=True, fastmath=MAP, cache=True)
+@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
 def _finish(y, bias, code, scale, residual):
     """y: (R, O), overwritten; arrays of length 0 are absent"""
     columns = y.shape[1]
@@ -88,7 +90,8 @@ def linear(
 ) -> np.ndarray:
     if x.shape[-1] != weight.shape[1]:
         return pointwise.linear(x, weight, bias)  # which says what is wrong
-    y = np.matmul(x.reshape(-1, x.shape[-1]), weight.T).reshape(*x.shape[:-1], len(weight))
+    rows = x.reshape(-1, x.shape[-1])
+    y = np.matmul(rows, weight.T, out=POOL.empty((len(rows), len(weight)))).reshape(*x.shape[:-1], len(weight))
     return finish(y, bias, activation, scale, residual)
 
 
@@ -97,7 +100,7 @@ def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, *, eps: floa
     return _layer_norm(rows, weight, bias, eps).reshape(x.shape)
 
 
-@njit(parallel=True, fastmath=REDUCE, cache=True)
+@njit(parallel=True, fastmath=REDUCE, error_model="numpy", cache=True)
 def _layer_norm(x, weight, bias, eps):
     """x: (R, D); the two sums of a row in float64"""
     y = np.empty_like(x)
@@ -136,7 +139,7 @@ def group_norm(
     return (y if activation in CODES else pointwise.activate(y, activation)).reshape(n, h, w, c)
 
 
-@njit(parallel=True, fastmath=REDUCE, cache=True)
+@njit(parallel=True, fastmath=REDUCE, error_model="numpy", cache=True)
 def _channel_sums(x):
     """x: (N, P, C) -> sums and sums of squares over the pixels, (2, N, C) float64, from bands that threads share"""
     n_pictures, pixels, channels = x.shape
@@ -153,7 +156,7 @@ def _channel_sums(x):
     return parts.sum(axis=0)
 
 
-@njit(parallel=True, fastmath=MAP, cache=True)
+@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
 def _scale_shift(x, scale, shift, code):
     """activation(x scale + shift)   x: (N, P, C)   scale, shift: (N, C)"""
     y = np.empty_like(x)
