@@ -1,5 +1,6 @@
 """Numba's column of the op table against NumPy's: every op, odd sizes and tails, every family, NaN and infinity."""
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,11 +12,11 @@ from hypothesis import strategies as st
 from test_families import depth_model, picture
 from test_ops_counting import CASES, SIZES
 
+from minidpt import ConfigError
 from minidpt.ops import pointwise, resize
 from minidpt.ops.backends import NUMPY, numba_backend
 from minidpt.ops.vector_math_numba import erf32, exp32
 
-pytest.importorskip("numba", reason="the kernels need Numba")
 NUMBA = numba_backend()
 # Both round in float32: sums of at most 200 terms of size about 1, in another order; erf and exp to 4e-7
 ROUNDING = {"atol": 1e-5, "rtol": 1e-5}
@@ -164,3 +165,10 @@ def test_every_family_computes_the_same(family):
     assert_close(out.predicted_depth, plain.predicted_depth, atol=1e-3, rtol=1e-4, name="depth")
     for i, (mine, other) in enumerate(zip(out.hidden_states, plain.hidden_states, strict=True)):
         assert_close(mine, other, atol=1e-3, rtol=1e-3, name=f"hidden_states[{i}]")
+
+
+def test_without_numba_one_line_says_what_to_use(monkeypatch):
+    monkeypatch.setitem(sys.modules, "minidpt.ops.conv_numba", None)
+    with pytest.raises(ConfigError, match="use backend numpy") as caught:
+        numba_backend.__wrapped__()
+    assert "\n" not in str(caught.value)
