@@ -14,8 +14,8 @@ from numba import njit, prange
 from . import conv
 from .buffers import POOL
 from .conv import Padding, output_size, padding_pairs
-from .pointwise_numba import CODES, NO_ROWS, NOTHING, activate, finish
-from .vector_math_numba import MAP, gelu32, hardswish32, relu32, sigmoid32, silu32
+from .pointwise_numba import NO_ROWS, NOTHING, activate, finish
+from .vector_math_numba import CODES, MAP, activate_row, relu32
 
 G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
 BAND_FLOATS = 1 << 21  # what a band's rows, or a band's transformed tiles, may take: 8 MB, near to the caches
@@ -155,21 +155,7 @@ def _tiles_out(m, across, start, count, bias, code, residual, y):
                 if len(bias):
                     for c in range(channels):
                         out[c] += bias[c]
-                if code == 1:
-                    for c in range(channels):
-                        out[c] = relu32(out[c])
-                elif code == 2:
-                    for c in range(channels):
-                        out[c] = gelu32(out[c])
-                elif code == 3:
-                    for c in range(channels):
-                        out[c] = silu32(out[c])
-                elif code == 4:
-                    for c in range(channels):
-                        out[c] = sigmoid32(out[c])
-                elif code == 5:
-                    for c in range(channels):
-                        out[c] = hardswish32(out[c])
+                activate_row(out, code)
                 if residual.shape[0]:
                     other = residual[(n * height + h) * width + w]
                     for c in range(channels):

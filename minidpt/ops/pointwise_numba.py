@@ -10,11 +10,10 @@ from numba import njit, prange
 
 from . import pointwise
 from .buffers import POOL
-from .vector_math_numba import MAP, REDUCE, gelu32, hardswish32, relu32, sigmoid32, silu32
+from .vector_math_numba import CODES, MAP, REDUCE, activate_row
 
 NOTHING = np.zeros(0, np.float32)  # stands for an absent bias, scale or residual
 NO_ROWS = np.zeros((0, 0), np.float32)
-CODES = {None: 0, "relu": 1, "gelu": 2, "silu": 3, "swish": 3, "sigmoid": 4, "hardswish": 5}  # the rest stays NumPy's
 
 
 def finish(
@@ -49,21 +48,7 @@ def _finish(y, bias, code, scale, residual):
         if len(bias):
             for o in range(columns):
                 row[o] += bias[o]
-        if code == 1:
-            for o in range(columns):
-                row[o] = relu32(row[o])
-        elif code == 2:
-            for o in range(columns):
-                row[o] = gelu32(row[o])
-        elif code == 3:
-            for o in range(columns):
-                row[o] = silu32(row[o])
-        elif code == 4:
-            for o in range(columns):
-                row[o] = sigmoid32(row[o])
-        elif code == 5:
-            for o in range(columns):
-                row[o] = hardswish32(row[o])
+        activate_row(row, code)
         if len(scale):
             for o in range(columns):
                 row[o] *= scale[o]
@@ -166,21 +151,7 @@ def _scale_shift(x, scale, shift, code):
         row, out = x[n, i - n * pixels], y[n, i - n * pixels]
         for c in range(channels):
             out[c] = row[c] * scale[n, c] + shift[n, c]
-        if code == 1:
-            for c in range(channels):
-                out[c] = relu32(out[c])
-        elif code == 2:
-            for c in range(channels):
-                out[c] = gelu32(out[c])
-        elif code == 3:
-            for c in range(channels):
-                out[c] = silu32(out[c])
-        elif code == 4:
-            for c in range(channels):
-                out[c] = sigmoid32(out[c])
-        elif code == 5:
-            for c in range(channels):
-                out[c] = hardswish32(out[c])
+        activate_row(out, code)
     return y
 
 

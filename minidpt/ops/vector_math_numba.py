@@ -102,3 +102,26 @@ def hardswish32(x):
 @njit(fastmath=MAP, error_model="numpy", cache=True)
 def relu32(x):
     return np.float32(0.0) if x < np.float32(0.0) else x
+
+
+CODES = {None: 0, "relu": 1, "gelu": 2, "silu": 3, "swish": 3, "sigmoid": 4, "hardswish": 5}  # the rest stays NumPy's
+
+
+@njit(fastmath=MAP, error_model="numpy", cache=True)
+def activate_row(row, code):
+    """The activation of that code, in place."""
+    if code == 1:
+        for i in range(len(row)):
+            row[i] = relu32(row[i])
+    elif code == 2:
+        for i in range(len(row)):
+            row[i] = gelu32(row[i])
+    elif code == 3:
+        for i in range(len(row)):
+            row[i] = silu32(row[i])
+    elif code == 4:
+        for i in range(len(row)):
+            row[i] = sigmoid32(row[i])
+    elif code == 5:
+        for i in range(len(row)):
+            row[i] = hardswish32(row[i])
