@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -49,7 +50,7 @@ RELATIVE, METRIC = "relative", "metric"
 
 
 @dataclasses.dataclass(frozen=True, init=False, kw_only=True)
-class DecoderConfig(PretrainedConfig):
+class DecoderConfig(PretrainedConfig, ABC):
     """What reassemble, fusion and heads read, whichever model they are part of.
 
     Beyond transformers: `fusion_upsample` ("scale2": each fusion step doubles its map, as in DPT; "next_size": it takes
@@ -90,9 +91,9 @@ class DecoderConfig(PretrainedConfig):
             raise self._error("neck_hidden_sizes", f"{message}, not {list(self.neck_hidden_sizes)}")
 
     @property
+    @abstractmethod
     def encoder(self) -> EncoderConfig:
         """The config of the encoder."""
-        raise NotImplementedError
 
     @property
     def input_multiple(self) -> int:

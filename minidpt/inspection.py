@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from . import params
-from .auto_backbone import MODEL_OF
 from .backbones import backbone_of
 from .config import DecoderConfig, DPTConfig
 from .errors import ConfigError
@@ -19,7 +18,6 @@ from .ops.layout import whole_patches
 from .presets import preset
 from .recording import Tape, record
 
-ARCHITECTURES = {**MODELS, **{model.architecture: model for model in MODEL_OF.values()}}
 DEFAULT_SIDE = 384  # of the picture, for encoders whose config names none
 
 STAGES = (
@@ -83,7 +81,7 @@ def find(name: str | Path, revision: str | None = None) -> tuple[type[PreTrained
     """The class, config and a line about the weights of a model: a preset needs no files, anything else is located."""
     row = None if Path(name).exists() else preset(str(name))
     if row is not None:
-        model = ARCHITECTURES.get(row["architecture"])
+        model = MODELS.get(row["architecture"])
         if model is None:
             raise ConfigError(f"{name}: is known, but minidpt has no {row['architecture']}")
         return model, model.config_class.from_dict(row["config"]), "preset (weights not looked at)"

@@ -33,13 +33,6 @@ def test_parameter_counts_equal_the_published_ones(name):
     assert tensor_table.count(model.tensors(config)) == PRESETS[name]["parameters"]
 
 
-def model_types(config):
-    """The model_type of a preset's config and of the encoder in it."""
-    return {config.get("model_type", "dpt")} | (
-        model_types(config["backbone_config"]) if "backbone_config" in config else set()
-    )
-
-
 @pytest.mark.parametrize("name", PUBLISHED_WORK)
 def test_work_equals_the_measured_one(name):
     height, width, gflop = PUBLISHED_WORK[name]

@@ -1,5 +1,6 @@
 """What all encoders have in common: what they hand to the decoder, and what their configs tell it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,7 +79,7 @@ def run_blocks(
 
 
 @dataclass(frozen=True, init=False, kw_only=True)
-class EncoderConfig(PretrainedConfig):
+class EncoderConfig(PretrainedConfig, ABC):
     """What the decoder asks of the config of any encoder.
 
     Fields beside these are each encoder's own.
@@ -104,14 +105,22 @@ class EncoderConfig(PretrainedConfig):
         return 1
 
     @property
+    @abstractmethod
     def tap_channels(self) -> tuple[int, ...]:
         """The width of each tap."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def size_multiple(self) -> int:
         """Both sides of a picture must be multiples of this."""
-        raise NotImplementedError
+
+    def _check_blocks(self, width: int, heads: int, patch_size: int, **sides: int):
+        """What every encoder of patch tokens and blocks must fulfil.   sides: of pictures, by their field's name"""
+        if width % heads:
+            raise self._error("num_attention_heads", f"{heads} does not divide {width}")
+        for name, side in sides.items():
+            if side < patch_size:
+                raise self._error(name, f"{side} is smaller than patch_size {patch_size}")
 
 
 @dataclass(frozen=True, init=False, kw_only=True)
@@ -126,9 +135,9 @@ class BackboneConfig(EncoderConfig):
     out_indices: tuple[int, ...] | None = setting(None, optional(sequence(integer(-MAX_BLOCKS, MAX_BLOCKS))))
 
     @property
+    @abstractmethod
     def stage_names(self) -> tuple[str, ...]:
         """What can be tapped, in the order in which it is computed."""
-        raise NotImplementedError
 
     @property
     def taps(self) -> tuple[int, ...]:

@@ -95,11 +95,6 @@ def encode(pixels: Array, p: dict, sized: dict, config: BitConfig) -> Encoded:
     return Encoded([everything[i] for i in config.taps], ops.map_size(maps[-1]))
 
 
-def bit_stages(x: Array, p: dict, config: BitConfig) -> list[Array]:
-    """x: (N, H, W, C) -> one map per stage, at 1/4, 1/8, 1/16 of the size"""
-    return bit_maps(x, p, config)[1]
-
-
 def bit_maps(x: Array, p: dict, config: BitConfig) -> tuple[Array, list[Array]]:
     """x: (N, H, W, C) -> the stem's map at 1/4 of the size, and one map per stage, at 1/4, 1/8, 1/16, ..."""
     x = note("bit.stem", stem(x, p["stem"], config))

@@ -52,10 +52,7 @@ class Dinov2Config(BackboneConfig):
 
     def check(self):
         super().check()
-        if self.hidden_size % self.num_attention_heads:
-            raise self._error("num_attention_heads", f"{self.num_attention_heads} does not divide {self.hidden_size}")
-        if self.image_size < self.patch_size:
-            raise self._error("image_size", f"{self.image_size} is smaller than patch_size {self.patch_size}")
+        self._check_blocks(self.hidden_size, self.num_attention_heads, self.patch_size, image_size=self.image_size)
 
     @property
     def taps_are(self) -> str:

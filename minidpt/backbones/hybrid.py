@@ -14,7 +14,7 @@ from .base import Array, Encoded
 
 def encode(pixels: Array, p: dict, sized: dict, config: Any) -> Encoded:
     """pixels: (N, H, W, C), H and W multiples of 16   config: a DPTConfig with is_hybrid"""
-    maps = bit.bit_stages(pixels, p["bit"], config.bit)
+    _, maps = bit.bit_maps(pixels, p["bit"], config.bit)
     grid = ops.map_size(maps[2])
     x = ops.map_to_tokens(ops.linear(maps[2], **p["projection"]))
     taps, tokens = vit.encode_tokens(x, p, sized, config)

@@ -7,6 +7,7 @@ Swin V2 is made of the same parts.   [Swin], [transformers: SwinBackbone]
 
 import dataclasses
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -99,9 +100,9 @@ class ShiftedWindowConfig(BackboneConfig):
         return 1
 
     @property
+    @abstractmethod
     def windows_shrink(self) -> bool:
         """Whether a stage whose map is no larger than a window has one window, of that size, which never moves."""
-        raise NotImplementedError
 
     @property
     def windows(self) -> tuple[tuple[int, int], ...]:

@@ -6,6 +6,7 @@ the outputs of four of the blocks are tapped for the decoder. Other encoders are
 
 import dataclasses
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Protocol
 
@@ -49,15 +50,12 @@ class TokensConfig(EncoderConfig):
     num_channels: int = nullable(3, integer(1, 64))
 
     def check(self):
-        if self.hidden_size % self.num_attention_heads:
-            raise self._error("num_attention_heads", f"{self.num_attention_heads} does not divide {self.hidden_size}")
-        if self.image_size < self.patch_size:
-            raise self._error("image_size", f"{self.image_size} is smaller than patch_size {self.patch_size}")
+        self._check_blocks(self.hidden_size, self.num_attention_heads, self.patch_size, image_size=self.image_size)
 
     @property
+    @abstractmethod
     def tap_stages(self) -> tuple[int, ...]:
         """The blocks whose outputs are tapped, counted from 1."""
-        raise NotImplementedError
 
     @property
     def tap_channels(self) -> tuple[int, ...]:

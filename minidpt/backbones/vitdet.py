@@ -79,12 +79,8 @@ class VitDetConfig(BackboneConfig):
 
     def check(self):
         super().check()
-        if self.hidden_size % self.num_attention_heads:
-            raise self._error("num_attention_heads", f"{self.num_attention_heads} does not divide {self.hidden_size}")
-        for name, side in (("image_size", min(self.image_sides)), ("pretrain_image_size", self.pretrain_image_size)):
-            if side < self.patch_size:
-                raise self._error(name, f"{side} is smaller than patch_size {self.patch_size}")
-
+        sides = {"image_size": min(self.image_sides), "pretrain_image_size": self.pretrain_image_size}
+        self._check_blocks(self.hidden_size, self.num_attention_heads, self.patch_size, **sides)
         if self.residual_block_indices and self.hidden_size < 2:
             raise self._error("hidden_size", "must be at least 2 with residual_block_indices, which halve it")
 
