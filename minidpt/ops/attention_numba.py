@@ -7,13 +7,16 @@ then take turns on the cores too often.
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import get_num_threads, njit, prange
 
 from . import attention
 from .buffers import POOL
-from .vector_math_numba import MAP, REDUCE, exp32
+from .micro_numba import LOW_ROWS, WIDTH, multiply_low_block, multiply_low_pairs
+from .product_numba import CHUNK, FULL, panel_memory
+from .vector_math_numba import MAP, REDUCE, bfloat16_bits, exp32
 
 LANES = 16  # float32 numbers that a row's maximum is taken of at once
+CHUNK_KEYS = 1024  # keys whose scores for a panel of queries are held at a time: 128 KB, in the second cache
 NO_BIAS = np.zeros((0, 0, 0, 0), np.float32)
 NO_MASK = np.zeros((0, 0, 0), np.float32)
 
@@ -98,23 +101,205 @@ def attend(
     scale: float | np.ndarray | None = None,
     bias: np.ndarray | None = None,
     mask: np.ndarray | None = None,
+    pairs: bool = False,
 ) -> np.ndarray:
-    """As in attention.py; the result lies in memory as (N, T, A, V), so that `merge_heads` need not move it."""
-    if key.shape[-2] != value.shape[-2]:
+    """As in attention.py; the result lies in memory as (N, T, A, V), so that `merge_heads` need not move it.
+
+    pairs: both products of bfloat16 numbers, summed in float32
+    """
+    if key.shape[-2] != value.shape[-2] or query.shape[-1] != key.shape[-1]:
         return attention.attend(query, key, value)  # which says what is wrong
-    weights = attention_weights(query, key, scale=scale, bias=bias, mask=mask)
-    n, heads, queries, _ = weights.shape
-    mixed = POOL.empty((n, queries, heads, value.shape[-1])).transpose(0, 2, 1, 3)
-    return np.matmul(weights, value, out=mixed)
+    n, heads, queries, width = query.shape
+    mixed = POOL.empty((n, queries, heads, value.shape[-1]))
+    factor = np.float32(1 / math.sqrt(width)) if scale is None else np.asarray(scale, np.float32)
+    factors = np.ascontiguousarray(np.broadcast_to(factor.reshape(-1), (heads,)))
+    biases = NO_BIAS if bias is None else _by_key(bias.reshape(-1, *bias.shape[-3:]))
+    masks = NO_MASK if mask is None else _by_key(mask)
+    kernel = _attend_pairs if pairs else _attend
+    kernel(query, key, value, factors, biases, masks, mixed, get_num_threads())
+    return mixed.transpose(0, 2, 1, 3)
+
+
+def _by_key(scores: np.ndarray) -> np.ndarray:
+    """(..., T, S) -> (..., S, T) in memory; `relative_bias` lays it out so already"""
+    return np.ascontiguousarray(scores.swapaxes(-1, -2))
+
+
+@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+def _attend(query, key, value, factors, bias, mask, mixed, threads):
+    """mixed: (N, T, A, V)   factors: (A,)   bias: (1 or N, A, S, T)   mask: (W, S, T)   or empty
+
+    A panel of WIDTH queries at a time, one to a column: scores (keys, WIDTH), which is how both products want them.
+    """
+    n_sequences, heads, queries, width = query.shape
+    keys, depth = key.shape[2], value.shape[3]
+    panels = -(-queries // WIDTH)
+    tasks = n_sequences * heads * panels
+    deep = -(-depth // LOW_ROWS) * LOW_ROWS
+    for thread in prange(threads):
+        # one head's keys and values, and one panel of queries; zeros beyond what is filled
+        head_keys = np.zeros((-(-keys // LOW_ROWS) * LOW_ROWS, width), np.float32)
+        head_values = np.zeros((keys, deep), np.float32)
+        columns = panel_memory(width)
+        scores = panel_memory(min(CHUNK_KEYS, len(head_keys)))
+        sums = np.empty((deep, WIDTH), np.float32)
+        top, total = np.empty(WIDTH, np.float32), np.empty(WIDTH, np.float32)
+        packed = -1
+        for task in range(thread * tasks // threads, (thread + 1) * tasks // threads):
+            first, a, n = task % panels * WIDTH, task // panels % heads, task // (panels * heads)
+            if packed != task // panels:
+                packed = task // panels
+                for s in range(keys):
+                    for k in range(width):
+                        head_keys[s, k] = key[n, a, s, k]
+                    for k in range(depth):
+                        head_values[s, k] = value[n, a, s, k]
+            count = min(WIDTH, queries - first)
+            for j in range(count):
+                for k in range(width):
+                    columns[k, j] = query[n, a, first + j, k] * factors[a]
+            top[:], total[:] = -np.inf, np.float32(0.0)
+            for start in range(0, keys, CHUNK_KEYS):
+                size = min(CHUNK_KEYS, keys - start)
+                for s in range(0, size, LOW_ROWS):
+                    at, to = head_keys.ctypes.data + (start + s) * width * 4, scores.ctypes.data + s * WIDTH * 4
+                    multiply_low_block(at, width * 4, 4, columns.ctypes.data, to, WIDTH * 4, width, False)
+                if len(bias):
+                    add_columns(scores, bias[n % len(bias), a], start, size, first, count)
+                if len(mask):
+                    add_columns(scores, mask[n % len(mask)], start, size, first, count)
+                _exponentials(scores, size, top, total, sums, start > 0)
+                for v in range(0, deep, LOW_ROWS):
+                    to = sums.ctypes.data + v * WIDTH * 4
+                    for s in range(0, size, CHUNK):
+                        at, b = (
+                            head_values.ctypes.data + ((start + s) * deep + v) * 4,
+                            scores.ctypes.data + s * WIDTH * 4,
+                        )
+                        count_here = min(CHUNK, size - s)
+                        multiply_low_block(at, 4, deep * 4, b, to, WIDTH * 4, count_here, start + s > 0)
+            _write_mixed(sums, total, depth, count, mixed[n, first : first + count, a])
+
+
+@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+def _attend_pairs(query, key, value, factors, bias, mask, mixed, threads):
+    """As `_attend`, in bfloat16: two neighbours of each sum lie beside each other in 32 bits.
+
+    Those are two numbers of a key in the first product, two keys in the second.
+    """
+    n_sequences, heads, queries, width = query.shape
+    keys, depth = key.shape[2], value.shape[3]
+    panels, half_width, half_keys = -(-queries // WIDTH), -(-width // 2), -(-keys // 2)
+    tasks = n_sequences * heads * panels
+    deep = -(-depth // LOW_ROWS) * LOW_ROWS
+    for thread in prange(threads):
+        head_keys = np.zeros((-(-keys // LOW_ROWS) * LOW_ROWS, 2 * half_width), np.uint16)
+        head_values = np.zeros((half_keys, deep, 2), np.uint16)
+        columns = panel_memory(half_width).view(np.uint16)
+        scores = panel_memory(min(CHUNK_KEYS, len(head_keys)) + 1)
+        shares = panel_memory(min(CHUNK_KEYS, len(head_keys)) // 2 + 1).view(np.int32)
+        sums = np.empty((deep, WIDTH), np.float32)
+        top, total = np.empty(WIDTH, np.float32), np.empty(WIDTH, np.float32)
+        packed = -1
+        for task in range(thread * tasks // threads, (thread + 1) * tasks // threads):
+            first, a, n = task % panels * WIDTH, task // panels % heads, task // (panels * heads)
+            if packed != task // panels:
+                packed = task // panels
+                for s in range(keys):
+                    for k in range(width):
+                        head_keys[s, k] = bfloat16_bits(key[n, a, s, k])
+                    for k in range(depth):
+                        head_values[s // 2, k, s % 2] = bfloat16_bits(value[n, a, s, k])
+            count = min(WIDTH, queries - first)
+            for j in range(count):
+                for k in range(width):
+                    columns[k // 2, 2 * j + k % 2] = bfloat16_bits(query[n, a, first + j, k] * factors[a])
+            top[:], total[:] = -np.inf, np.float32(0.0)
+            for start in range(0, keys, CHUNK_KEYS):
+                size = min(CHUNK_KEYS, keys - start)
+                for s in range(0, size, LOW_ROWS):
+                    at, to = head_keys.ctypes.data + (start + s) * half_width * 4, scores.ctypes.data + s * WIDTH * 4
+                    multiply_low_pairs(at, half_width * 4, 4, columns.ctypes.data, to, WIDTH * 4, half_width, False)
+                if len(bias):
+                    add_columns(scores, bias[n % len(bias), a], start, size, first, count)
+                if len(mask):
+                    add_columns(scores, mask[n % len(mask)], start, size, first, count)
+                _exponentials(scores, size, top, total, sums, start > 0)
+                _pair_up(scores, size, shares)
+                for v in range(0, deep, LOW_ROWS):
+                    at, to = head_values.ctypes.data + (start // 2 * deep + v) * 4, sums.ctypes.data + v * WIDTH * 4
+                    multiply_low_pairs(at, 4, deep * 4, shares.ctypes.data, to, WIDTH * 4, -(-size // 2), start > 0)
+            _write_mixed(sums, total, depth, count, mixed[n, first : first + count, a])
+
+
+@njit(fastmath=MAP, error_model="numpy", cache=True)
+def _pair_up(scores, size, shares):
+    """Two keys' scores -> one number of 32 bits, the earlier key in the lower half.   (S, WIDTH) -> (S / 2, WIDTH)"""
+    if size % 2:
+        scores[size] = np.float32(0.0)
+    for s in range(-(-size // 2)):
+        for j in range(WIDTH):
+            low, high = bfloat16_bits(scores[2 * s, j]), bfloat16_bits(scores[2 * s + 1, j])
+            shares[s, j] = np.int32(low) | (np.int32(high) << np.int32(16))
+
+
+@njit(fastmath=MAP, error_model="numpy", cache=True)
+def _write_mixed(sums, total, depth, count, mixed):
+    """sums: (V, WIDTH), over `total`: (WIDTH,) -> mixed: (count, V)"""
+    for j in range(count):
+        inverse = np.float32(1.0) / total[j]
+        for k in range(depth):
+            mixed[j, k] = sums[k, j] * inverse
+
+
+@njit(fastmath=MAP, error_model="numpy", cache=True)
+def add_columns(scores, extra, start, size, first, count):
+    """extra: (S, T)"""
+    low = np.uint64(first)  # unsigned, as in `finish_block`
+    if count == WIDTH:  # a loop of known length, which the compiler writes out
+        for s in range(size):
+            for j in range(FULL):
+                scores[s, j] += extra[start + s, low + j]
+    else:
+        for s in range(size):
+            for j in range(np.uint64(count)):
+                scores[s, j] += extra[start + s, low + j]
+
+
+@njit(fastmath=MAP, error_model="numpy", cache=True)
+def _exponentials(scores, size, top, total, sums, later):
+    """scores -> exp(scores - the largest so far), whose sums go to `total`; what was summed before shrinks accordingly.
+
+    scores: (S, WIDTH)   top, total: (WIDTH,)   sums: (V, WIDTH)   [online softmax, arXiv 1805.02867]
+    """
+    before = top.copy()
+    for s in range(size):
+        for j in range(WIDTH):
+            v = scores[s, j]
+            top[j] = v if v > top[j] else top[j]
+    if later:
+        for j in range(WIDTH):
+            before[j] = exp32(before[j] - top[j])
+            total[j] *= before[j]
+        for k in range(len(sums)):
+            for j in range(WIDTH):
+                sums[k, j] *= before[j]
+    for s in range(size):
+        for j in range(WIDTH):
+            v = exp32(scores[s, j] - top[j])
+            scores[s, j] = v
+            total[j] += v
 
 
 def relative_bias(table: np.ndarray, grid: tuple[int, int], class_bias: np.ndarray | None = None) -> np.ndarray:
+    """As in attention.py; it lies in memory as (A, S, T), the order in which `attend` reads it."""
     height, width = grid
     if table.shape[1:] != (2 * height - 1, 2 * width - 1):
         return attention.relative_bias(table, grid)  # which says what is wrong
     first = 0 if class_bias is None else 1
-    bias = POOL.empty((len(table), first + height * width, first + height * width))
-    _lay_out(np.ascontiguousarray(table), height, width, bias, first)
+    by_key = POOL.empty((len(table), first + height * width, first + height * width))
+    _lay_out(np.ascontiguousarray(table), height, width, by_key, first)
+    bias = by_key.swapaxes(1, 2)
     if class_bias is not None:
         bias[:, 0, 1:], bias[:, 1:, 0] = class_bias[:, :1], class_bias[:, 1:2]
         bias[:, 0, 0] = class_bias[:, 2]
@@ -122,14 +307,14 @@ def relative_bias(table: np.ndarray, grid: tuple[int, int], class_bias: np.ndarr
 
 
 @njit(parallel=True, error_model="numpy", cache=True)
-def _lay_out(table, height, width, bias, first):
-    """bias[a, first + (y, x), first + (v, u)] = table[a, y - v + H - 1, x - u + W - 1]"""
+def _lay_out(table, height, width, by_key, first):
+    """by_key[a, first + (v, u), first + (y, x)] = table[a, y - v + H - 1, x - u + W - 1]"""
     for i in prange(len(table) * height * width):
-        a, q = i // (height * width), i % (height * width)
-        y, x = q // width, q % width
-        row = bias[a, first + q]
-        for v in range(height):
+        a, key = i // (height * width), i % (height * width)
+        v, u = key // width, key % width
+        row = by_key[a, first + key]
+        for y in range(height):
             offsets = table[a, y - v + height - 1]
-            start = first + v * width
-            for u in range(width):
-                row[start + u] = offsets[x - u + width - 1]
+            start = first + y * width
+            for x in range(width):
+                row[start + x] = offsets[x - u + width - 1]

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -47,14 +47,18 @@ class Backend:
 
     name: what users call it.   ops: name -> function, exactly the menu's names.
     prepare(kind, weight): one weight as NumPy array -> what this backend's ops take, done once per model.
-    precisions: those it can do; anything else falls back to the next more exact one.
+    precision: that of this table.   precisions: those it can do here; anything else falls back to the next more exact one.
+    at(precision): its table for another of them.   means: what does the products.
     turn: entered while this backend is in use.
     """
 
     name: str
     ops: Mapping[str, Callable[..., Any]]
     prepare: Callable[[str, np.ndarray], Any] = prepare_numpy
+    precision: str = "highest"
     precisions: tuple[str, ...] = ("highest",)
+    at: Callable[[str], "Backend"] | None = field(default=None, compare=False)
+    means: str = "BLAS, float32"
     turn: AbstractContextManager[Any] = field(default_factory=nullcontext, compare=False)
 
     def __post_init__(self):
@@ -85,23 +89,28 @@ PRECISIONS = ("medium", "high", "highest")  # from the least to the most exact
 
 
 @cache
-def numba_backend() -> Backend:
-    """The column of Numba's kernels. ConfigError where Numba cannot be imported."""
-    # else each thread of a kernel spins for milliseconds after it, on a core that BLAS needs for the next product: 2.4x
+def numba_backend(precision: str = "highest") -> Backend:
+    """The column of Numba's kernels, at a precision that this CPU has. ConfigError where Numba cannot be imported."""
+    # else each thread of a kernel spins for milliseconds after it, on a core that others need: 2.4x
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     names = [f"{row}_numba" for row in ("pointwise", "attention", "conv", "resize")]
     try:
         kernels = {name.removesuffix("_numba"): import_module(f".{name}", __package__) for name in names}
     except ImportError as error:
         raise ConfigError(f"backend numba: Numba cannot be imported ({error}); use backend numpy") from None
+    means: dict[str, str] = import_module(".micro_numba", __package__).MEANS
+    table, prepare = column(ROWS, kernels), kernels["conv"].prepare
+    if precision == "medium":
+        table["attend"] = partial(table["attend"], pairs=True)
+        prepare = partial(prepare, pairs=True)
     # one of Numba's threading layers ends the process when two threads of Python run kernels at once
-    return Backend("numba", column(ROWS, kernels), kernels["conv"].prepare, turn=POOL)
+    return Backend("numba", table, prepare, precision, tuple(means), numba_backend, means[precision], POOL)
 
 
 def choose(backend: str | Backend = "auto", precision: str = "highest") -> tuple[Backend, str]:
     """The backend of that name ("auto": the fastest one here) and the precision that it will really run.
 
-    A Backend is taken as it is. ConfigError for a name that is not known or not available.
+    Of a Backend, its table for that precision. ConfigError for a name that is not known or not available.
     """
     if isinstance(backend, str) and backend not in ("auto", *BACKENDS):
         raise ConfigError(f"backend {backend!r} is not one of auto, {', '.join(BACKENDS)}")
@@ -109,4 +118,5 @@ def choose(backend: str | Backend = "auto", precision: str = "highest") -> tuple
         raise ConfigError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
     chosen = numba_backend() if backend == "numba" else backend if isinstance(backend, Backend) else NUMPY
     exact_enough = PRECISIONS[PRECISIONS.index(precision) :]
-    return chosen, next(p for p in exact_enough if p in chosen.precisions)
+    runs = next(p for p in exact_enough if p in chosen.precisions)
+    return chosen if chosen.at is None else chosen.at(runs), runs

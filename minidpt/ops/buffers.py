@@ -12,6 +12,7 @@ from types import TracebackType
 
 import numpy as np
 
+PAGE = 4096  # bytes
 SMALLEST = 1 << 18  # floats; smaller arrays come from the heap, which keeps its pages anyway
 
 
@@ -59,3 +60,11 @@ class Pool:
 
 
 POOL = Pool()
+
+
+def aligned(shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:
+    """An array whose memory starts on a page, its contents undefined."""
+    count = prod(shape) * np.dtype(dtype).itemsize
+    raw = np.empty(count + PAGE, np.uint8)
+    start = -raw.ctypes.data % PAGE
+    return raw[start : start + count].view(dtype).reshape(shape)

@@ -1,12 +1,10 @@
-"""The maths is in conv.py. Here a 3 x 3 convolution of stride 1 takes the way of Winograd: F(2 x 2, 3 x 3), four
-outputs from sixteen products instead of thirty-six. Any other one reads its receptive fields into rows, a band of the
-map at a time, and leaves one product per band to BLAS. 4x on dpt-large's fusion, 2x with a stride.
-
-With d a 4 x 4 tile of the map (tiles overlap by two) and g a kernel, y = A^T [(G g G^T) * (B^T d B)] A gives 2 x 2
-outputs. The sums over channels of the sixteen products are sixteen matrix products.   [Lavin & Gray 2016]
+"""The maths is in conv.py. Here a 3 x 3 convolution of stride 1 takes Winograd's way (winograd_numba.py). Any other one
+reads its receptive fields straight from the channels-last map, row by row of the kernel, and keeps its sums in registers
+(product_numba.py): no field is ever written down. 8x on dpt-large's fusion, 5x with a stride.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numba import njit, prange
@@ -14,29 +12,40 @@ from numba import njit, prange
 from . import conv
 from .buffers import POOL
 from .conv import Padding, output_size, padding_pairs
-from .pointwise_numba import NO_ROWS, NOTHING, activate, finish
-from .vector_math_numba import CODES, MAP, activate_row, relu32
+from .pointwise_numba import activate, finish
+from .product_numba import ROWS, Panels, multiply, panels_of, product
+from .vector_math_numba import CODES, MAP, bfloat16_bits, relu32
+from .winograd_numba import conv3x3, transformed
 
-G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-BAND_FLOATS = 1 << 21  # what a band's rows, or a band's transformed tiles, may take: 8 MB, near to the caches
+FEW_CHANNELS = 16  # maps of fewer are read as float32 at any precision: an odd run of them makes no pairs
 
 
 @dataclass
 class Kernel:
-    """A convolution's weight.   plain: (O, I, R, S)   transformed: G g G^T, (16, I, O), made when first needed"""
+    """A convolution's weight: as it is, (O, I / groups, R, S), and as its ways want it, made when first needed.
+
+    pairs: direct products of bfloat16 numbers
+    """
 
     plain: np.ndarray
-    transformed: np.ndarray | None = None
+    pairs: bool = False
+    made: dict[str | int, Any] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:
         return self.plain.shape
 
     def winograd(self) -> np.ndarray:
-        if self.transformed is None:
-            wide = np.einsum("ir,ocrs,js->ijco", G, self.plain.astype(np.float64), G, optimize=True)
-            self.transformed = np.ascontiguousarray(wide.reshape(16, *wide.shape[2:]), np.float32)
-        return self.transformed
+        if "winograd" not in self.made:
+            self.made["winograd"] = transformed(self.plain)
+        return self.made["winograd"]
+
+    def direct(self, groups: int, pairs: bool) -> Panels:
+        """Rows of the kernel after each other, in each its pixels, in each their channels: as they lie in a map."""
+        if groups not in self.made:
+            rows = self.plain.transpose(0, 2, 3, 1).reshape(len(self.plain), -1)
+            self.made[groups] = panels_of(rows, groups, pairs=pairs)
+        return self.made[groups]
 
 
 def conv2d(
@@ -52,160 +61,134 @@ def conv2d(
     activation: str | None = None,
     residual: np.ndarray | None = None,
 ) -> np.ndarray:
-    plain = weight.plain
-    fits = x.shape[-1] == plain.shape[1] and groups == 1 and pre_activation in (None, "relu")
-    if not fits:
-        x = activate(x, pre_activation)
-        y = conv.conv2d(x, plain, stride=stride, padding=padding, dilation=dilation, groups=groups)
-        return finish(y, bias, activation, None, residual)
-    x = np.ascontiguousarray(x)
-    relu = pre_activation == "relu"
-    if plain.shape[2:] == (3, 3) and stride == dilation == 1 and activation in CODES:
-        size = output_size(x.shape[1:3], (3, 3), 1, padding)
+    out, inner, r, s = weight.shape
+    if x.shape[-1] != inner * groups or out % groups:
+        return conv.conv2d(x, weight.plain, groups=groups)  # which says what is wrong
+    size = output_size(x.shape[1:3], (r, s), stride, padding, dilation)
+    if pre_activation not in (None, "relu"):
+        x, pre_activation = activate(x, pre_activation), None
+    relu, code = pre_activation == "relu", CODES.get(activation)
+    fused = (bias, code, residual) if code is not None else (None, 0, None)
+    if (r, s, stride, dilation, groups) == (3, 3, 1, 1, 1):
         (top, _), (left, _) = padding_pairs(padding)
-        joined = NO_ROWS if residual is None else np.ascontiguousarray(residual).reshape(-1, len(plain))
-        added = NOTHING if bias is None else bias
-        return _winograd(x, weight.winograd(), size, top, left, relu, added, CODES[activation], joined)
-    return finish(_by_bands(x, plain, stride, padding, dilation, relu), bias, activation, None, residual)
+        y = conv3x3(np.ascontiguousarray(x), weight.winograd(), out, size, (top, left), relu, *fused)
+    else:
+        y = _direct(x, weight, size, stride, padding, dilation, groups, relu, *fused)
+    return y if code is not None else finish(y, bias, activation, None, residual)
 
 
-def _winograd(x, transformed, size, top, left, relu, bias, code, residual):
-    n, channels, out_channels = len(x), x.shape[3], transformed.shape[2]
-    across = -(-size[1] // 2)
-    rows = n * -(-size[0] // 2)  # of tiles, through all pictures
-    y = POOL.empty((n, *size, out_channels))
-    step = max(1, BAND_FLOATS // (16 * across * max(channels, out_channels)))
-    tiles = POOL.empty((16, step * across, channels))
-    products = POOL.empty((16, step * across, out_channels))
-    for start in range(0, rows, step):
-        count = min(step, rows - start)
-        v, m = tiles[:, : count * across], products[:, : count * across]
-        _tiles_in(x, size[0], across, start, count, top, left, relu, v)
-        np.matmul(v, transformed, out=m)
-        _tiles_out(m, across, start, count, bias, code, residual, y)
+def _direct(x, weight, size, stride, padding, dilation, groups, relu, bias, code, residual):
+    out, inner, r, s = weight.shape
+    (n, _, _, channels), (top, _), (left, _) = x.shape, *padding_pairs(padding)
+    pairs = weight.pairs and inner % 2 == 0 and channels >= FEW_CHANNELS
+    padded = any((*padding_pairs(padding)[0], *padding_pairs(padding)[1]))
+    if r == s == 1 and stride == 1 and groups == 1 and not padded and not relu:
+        joined = None if residual is None else residual.reshape(-1, out)
+        rows = np.ascontiguousarray(x).reshape(-1, channels)
+        return product(rows, weight.direct(1, pairs), bias, code, None, joined).reshape(n, *size, out)
+    height, width = (size[0] - 1) * stride + (r - 1) * dilation + 1, (size[1] - 1) * stride + (s - 1) * dilation + 1
+    if pairs or padded or relu or size[1] < ROWS or not x.flags.c_contiguous:
+        width = max(width, (ROWS - 1) * stride + (s - 1) * dilation + 1)
+        if pairs:
+            seen = POOL.empty((n, height, width, channels // 2)).view(np.uint16)
+            _frame_halves(x, top, left, relu, seen)
+        else:
+            seen = POOL.empty((n, height, width, channels))
+            _frame(np.ascontiguousarray(x), top, left, relu, seen)
+    else:
+        seen = x
+    down, across = (step * dilation for step in seen.strides[1:3])
+    if dilation == 1 and groups == 1:
+        runs, run = np.arange(r) * down, s * channels
+    else:
+        runs, run = (np.arange(r)[:, None] * down + np.arange(s) * across).reshape(-1), inner
+    y = POOL.empty((n, *size, out))
+    panels = weight.direct(groups, pairs)
+    multiply(seen, panels, runs.astype(np.int64), run // 2 if pairs else run, stride, bias, code, None, residual, y)
     return y
 
 
 @njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
-def _tiles_in(x, out_height, across, start, count, top, left, relu, v):
-    """B^T d B of every tile of `count` rows of tiles from `start`.   x: (N, H, W, C)   v: (16, count across, C)"""
-    height, width, channels = x.shape[1:]
-    down = -(-out_height // 2)
-    for i in prange(count * across):
-        n, ty, tx = (start + i // across) // down, (start + i // across) % down, i % across
-        d = np.zeros((16, channels), np.float32)
-        for r in range(4):
-            h = 2 * ty + r - top
-            if h < 0 or h >= height:
-                continue
-            for s in range(4):
-                w = 2 * tx + s - left
-                if w < 0 or w >= width:
-                    continue
-                pixel, out = x[n, h, w], d[4 * r + s]
-                if relu:
-                    for c in range(channels):
-                        out[c] = relu32(pixel[c])
-                else:
-                    for c in range(channels):
-                        out[c] = pixel[c]
-        for s in range(4):  # down the columns: rows 0 - 2, 1 + 2, 2 - 1, 1 - 3
-            a, b, e, f = d[s], d[4 + s], d[8 + s], d[12 + s]
-            for c in range(channels):
-                p, q, u, w2 = a[c], b[c], e[c], f[c]
-                a[c], b[c], e[c], f[c] = p - u, q + u, u - q, q - w2
-        for r in range(4):  # and along the rows
-            a, b, e, f = d[4 * r], d[4 * r + 1], d[4 * r + 2], d[4 * r + 3]
-            va, vb, ve, vf = v[4 * r, i], v[4 * r + 1, i], v[4 * r + 2, i], v[4 * r + 3, i]
-            for c in range(channels):
-                p, q, u, w2 = a[c], b[c], e[c], f[c]
-                va[c], vb[c], ve[c], vf[c] = p - u, q + u, u - q, q - w2
+def _frame(x, top, left, relu, seen):
+    """seen: x, or relu(x), with zeros around it, as much of it as the kernel will see.   (N, H, W, C)"""
+    n, height, width, channels = seen.shape
+    for i in prange(n * height):
+        picture, h = i // height, i % height - top
+        for column in range(width):
+            w = column - left
+            if h < 0 or h >= x.shape[1] or w < 0 or w >= x.shape[2]:
+                for c in range(channels):
+                    seen[picture, i % height, column, c] = np.float32(0.0)
+            elif relu:
+                for c in range(channels):
+                    seen[picture, i % height, column, c] = relu32(x[picture, h, w, c])
+            else:
+                for c in range(channels):
+                    seen[picture, i % height, column, c] = x[picture, h, w, c]
 
 
 @njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
-def _tiles_out(m, across, start, count, bias, code, residual, y):
-    """activation(A^T m A + bias) + residual, into y: (N, H', W', O)   m: (16, count across, O)"""
-    height, width, channels = y.shape[1:]
-    down = -(-height // 2)
-    for i in prange(count * across):
-        n, ty, tx = (start + i // across) // down, (start + i // across) % down, i % across
-        columns = np.empty((8, channels), np.float32)
-        for s in range(4):
-            a, b, e, f = m[s, i], m[4 + s, i], m[8 + s, i], m[12 + s, i]
-            upper, lower = columns[s], columns[4 + s]
-            for c in range(channels):
-                upper[c] = a[c] + b[c] + e[c]
-                lower[c] = b[c] - e[c] - f[c]
-        for r in range(2):
-            h = 2 * ty + r
-            if h >= height:
-                continue
-            a, b, e, f = columns[4 * r], columns[4 * r + 1], columns[4 * r + 2], columns[4 * r + 3]
-            for s in range(2):
-                w = 2 * tx + s
-                if w >= width:
-                    continue
-                out = y[n, h, w]
-                if s == 0:
-                    for c in range(channels):
-                        out[c] = a[c] + b[c] + e[c]
-                else:
-                    for c in range(channels):
-                        out[c] = b[c] - e[c] - f[c]
-                if len(bias):
-                    for c in range(channels):
-                        out[c] += bias[c]
-                activate_row(out, code)
-                if residual.shape[0]:
-                    other = residual[(n * height + h) * width + w]
-                    for c in range(channels):
-                        out[c] += other[c]
+def _frame_halves(x, top, left, relu, seen):
+    """As `_frame`, in bfloat16."""
+    n, height, width, channels = seen.shape
+    for i in prange(n * height):
+        picture, h = i // height, i % height - top
+        for column in range(width):
+            w = column - left
+            if h < 0 or h >= x.shape[1] or w < 0 or w >= x.shape[2]:
+                for c in range(channels):
+                    seen[picture, i % height, column, c] = np.uint16(0)
+            else:
+                for c in range(channels):
+                    v = x[picture, h, w, c]
+                    seen[picture, i % height, column, c] = bfloat16_bits(relu32(v) if relu else v)
 
 
-def _by_bands(x, weight, stride, padding, dilation, relu):
-    """The convolution without what follows it.   x: (N, H, W, C) -> (N, H', W', O)"""
-    n, (out, _, *kernel) = len(x), weight.shape
-    size = output_size(x.shape[1:3], (kernel[0], kernel[1]), stride, padding, dilation)
-    (top, _), (left, _) = padding_pairs(padding)
-    matrix = np.ascontiguousarray(weight.transpose(2, 3, 1, 0).reshape(-1, out))
-    y = POOL.empty((n * size[0], size[1], out))
-    step = max(1, BAND_FLOATS // (size[1] * len(matrix)))
-    fields = POOL.empty((step * size[1], len(matrix)))
-    for start in range(0, len(y), step):
-        band = y[start : start + step]
-        rows = fields[: len(band) * size[1]]
-        _read_fields(x, size[0], size[1], kernel[0], kernel[1], start, stride, dilation, top, left, relu, rows)
-        np.matmul(rows, matrix, out=band.reshape(-1, out))
-    return y.reshape(n, *size, out)
+@dataclass(frozen=True)
+class TransposedKernel:
+    """A transposed convolution's weight.   panels: rows (r, s, o) of C numbers"""
+
+    shape: tuple[int, ...]
+    panels: Panels
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
-def _read_fields(x, out_height, out_width, r_size, s_size, start, stride, dilation, top, left, relu, rows):
-    """rows: (pixels, R S C), what each output pixel from row `start` on sees"""
-    height, width, channels = x.shape[1:]
-    for i in prange(len(rows)):
-        line = start + i // out_width
-        n, oh, ow = line // out_height, line % out_height, i % out_width
-        row = rows[i]
-        for r in range(r_size):
-            h = oh * stride + r * dilation - top
-            for s in range(s_size):
-                w = ow * stride + s * dilation - left
-                out = row[(r * s_size + s) * channels : (r * s_size + s + 1) * channels]
-                if h < 0 or h >= height or w < 0 or w >= width:
-                    for c in range(channels):
-                        out[c] = np.float32(0.0)
-                elif relu:
-                    for c in range(channels):
-                        out[c] = relu32(x[n, h, w, c])
-                else:
-                    for c in range(channels):
-                        out[c] = x[n, h, w, c]
+def conv_transpose2d(
+    x: np.ndarray,
+    weight: TransposedKernel,
+    bias: np.ndarray | None = None,
+    *,
+    stride: int | None = None,
+    padding: int = 0,
+    output_padding: int = 0,
+) -> np.ndarray:
+    n, h, w, c = x.shape
+    channels, o, r, s = weight.shape
+    if c != channels:
+        raise ValueError(f"conv_transpose2d: x {x.shape} does not have the {channels} channels of its weight")
+    tiles = product(np.ascontiguousarray(x).reshape(-1, c), weight.panels).reshape(n, h, w, r, s, o)
+    if stride is None or (stride == r == s and padding == output_padding == 0):
+        y = POOL.empty((n, h * r, w * s, o))
+        y.reshape(n, h, r, w, s, o)[:] = tiles.transpose(0, 1, 3, 2, 4, 5)
+    else:
+        height, width = ((side - 1) * stride + k + output_padding for side, k in ((h, r), (w, s)))
+        whole = np.zeros((n, height, width, o), np.float32)
+        for i in range(r):
+            for j in range(s):
+                whole[:, i : i + h * stride : stride, j : j + w * stride : stride] += tiles[..., i, j, :]
+        y = whole[:, padding : height - padding, padding : width - padding]
+    return y if bias is None else finish(np.ascontiguousarray(y), bias, None)
 
 
-def prepare(kind: str, weight: np.ndarray) -> np.ndarray | Kernel:
-    """What the ops of this column take: float32; kernels standardised, and with room for their transform."""
+def prepare(kind: str, weight: np.ndarray, pairs: bool = False) -> object:
+    """What the ops of this column take: panels for products, kernels (standardised ones too), float32 for the rest."""
     weight = np.ascontiguousarray(weight, dtype=np.float32)
+    if kind == "linear":
+        return panels_of(weight, pairs=pairs)
     if kind == "standardized_conv":
         weight = conv.standardize_weight(weight)
-    return Kernel(weight) if kind in ("conv", "standardized_conv") else weight
+    if kind in ("conv", "standardized_conv"):
+        return Kernel(weight, pairs)
+    if kind == "conv_transpose":
+        rows = weight.transpose(2, 3, 1, 0).reshape(-1, len(weight))
+        return TransposedKernel(weight.shape, panels_of(rows, pairs=pairs))
+    return weight

@@ -1,6 +1,6 @@
-"""The maths is in pointwise.py. Here BLAS does the products, which it does as fast as the CPU can, and one parallel
-pass over the result, a row at a time while it is in the first cache, does all that follows. On dpt-large: a linear
-layer with gelu 3x, layer norm 7x; on the hybrid: group norm 13x. (benchmarks/ops.py, two cores of an AMD EPYC)
+"""The maths is in pointwise.py. Here a linear layer is one pass (product_numba.py); norms read a row twice, while it is
+in the first cache, and write it once. On dpt-large: a linear layer with gelu 3x, layer norm 7x; on the hybrid: group
+norm 13x. (benchmarks/ops.py, two cores of an AMD EPYC)
 """
 
 import math
@@ -9,11 +9,8 @@ import numpy as np
 from numba import njit, prange
 
 from . import pointwise
-from .buffers import POOL
+from .product_numba import NO_ROWS, NOTHING, Panels, product
 from .vector_math_numba import CODES, MAP, REDUCE, activate_row
-
-NOTHING = np.zeros(0, np.float32)  # stands for an absent bias, scale or residual
-NO_ROWS = np.zeros((0, 0), np.float32)
 
 
 def finish(
@@ -66,18 +63,22 @@ def activate(x: np.ndarray, activation: str | None) -> np.ndarray:
 
 def linear(
     x: np.ndarray,
-    weight: np.ndarray,
+    weight: Panels,
     bias: np.ndarray | None = None,
     *,
     activation: str | None = None,
     scale: np.ndarray | None = None,
     residual: np.ndarray | None = None,
 ) -> np.ndarray:
-    if x.shape[-1] != weight.shape[1]:
-        return pointwise.linear(x, weight, bias)  # which says what is wrong
-    rows = x.reshape(-1, x.shape[-1])
-    y = np.matmul(rows, weight.T, out=POOL.empty((len(rows), len(weight)))).reshape(*x.shape[:-1], len(weight))
-    return finish(y, bias, activation, scale, residual)
+    if x.shape[-1] != weight.inner:
+        shape = (weight.out, weight.inner)
+        raise ValueError(f"linear: x {x.shape} does not end in the {weight.inner} columns of weight {shape}")
+    out_shape = (*x.shape[:-1], weight.out)
+    rows, code = x.reshape(-1, x.shape[-1]), CODES.get(activation)
+    if code is None:
+        return finish(product(rows, weight).reshape(out_shape), bias, activation, scale, residual)
+    joined = None if residual is None else _rows(residual, out_shape)
+    return product(rows, weight, bias, code, scale, joined).reshape(out_shape)
 
 
 def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, *, eps: float) -> np.ndarray:

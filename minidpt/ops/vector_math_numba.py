@@ -104,6 +104,14 @@ def relu32(x):
     return np.float32(0.0) if x < np.float32(0.0) else x
 
 
+@njit(fastmath=MAP, error_model="numpy", cache=True)
+def bfloat16_bits(x):
+    """The nearest bfloat16's 16 bits, ties to even; NaN stays NaN."""
+    bits = int_of_bits(x)
+    rounded = (bits + np.int32(0x7FFF) + ((bits >> np.int32(16)) & np.int32(1))) >> np.int32(16)
+    return np.uint16(rounded if x == x else np.int32(0x7FC0))
+
+
 CODES = {None: 0, "relu": 1, "gelu": 2, "silu": 3, "swish": 3, "sigmoid": 4, "hardswish": 5}  # the rest stays NumPy's
 
 
