@@ -32,11 +32,11 @@ def fuse(maps: list[Array], p: dict, config: DecoderConfig) -> list[Array]:
             x = ops.add(x, residual_unit(skip, step["residual_unit_1"], config))
         x = residual_unit(x, step["residual_unit_2"], config)
         if config.fusion_upsample == "next_size" and level > 0:
-            x = ops.resize_bilinear(x, ops.map_size(narrowed[level - 1]), align_corners=True)
+            enlarged = {"size": ops.map_size(narrowed[level - 1])}
         else:
-            x = ops.resize_bilinear(x, scale=2, align_corners=True)
-        x = note(f"fused.{len(fused)}", ops.linear(x, **step["projection"]))
-        fused.append(x)
+            enlarged = {"scale": 2}
+        x = ops.resized_linear(x, **step["projection"], **enlarged, align_corners=True)
+        fused.append(note(f"fused.{len(fused)}", x))
     return fused
 
 

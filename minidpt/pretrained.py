@@ -54,16 +54,20 @@ class PreTrainedModel(ABC):
     def from_weights(
         cls, config: Any, named: Named, backend: str | Backend = "auto", precision: str = "highest"
     ) -> Self:
-        """A model around weights in memory, float32 arrays by the names of `tensors(config)`; nothing is copied."""
+        """A model around float32 arrays by the names of `tensors(config)`; nothing is copied.
+
+        Where `named` is a file's and the backend has its own copies, the arrays are read one by one and stay on disk.
+        """
         model = object.__new__(cls)
         model._take(config, named, backend, precision)
         return model
 
     def _take(self, config: Any, named: Named, backend: str | Backend, precision: str) -> None:
         self.config = config
-        self.weights = named
         self._backend, self.precision = ops.choose(backend, precision)
-        self._params = params.nest(params.prepared(self.table, named, self._backend.prepare))
+        stays_on_disk = self._backend.copies or not isinstance(named, checkpoints.OnDisk)
+        self.weights: Named = named if stays_on_disk else dict(named)
+        self._params = params.nest(params.prepared(self.table, self.weights, self._backend.prepare))
         self._sized: dict[tuple[int, int], dict[str, Array]] = {}
 
     @classmethod
@@ -116,7 +120,7 @@ class PreTrainedModel(ABC):
     @classmethod
     def from_opened(cls, opened: "Opened", backend: str | Backend = "auto", precision: str = "highest") -> Self:
         """`from_pretrained` for a checkpoint that is already opened."""
-        return cls.from_weights(opened.config, dict(cls.on_disk(opened)), backend, precision)
+        return cls.from_weights(opened.config, cls.on_disk(opened), backend, precision)
 
     @classmethod
     def on_disk(cls, opened: "Opened") -> checkpoints.OnDisk:

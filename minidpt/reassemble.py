@@ -40,8 +40,8 @@ def readout(x: Array, p: dict, config: DecoderConfig) -> Array:
         class_token = ops.take_tokens(x, 0, encoder.class_tokens)
         return ops.add(tokens, class_token if encoder.class_tokens == 1 else ops.mean_token(class_token))
     if config.readout == "project":
-        pairs = ops.concat_token(tokens, ops.take_tokens(x, 0, 1))
-        return ops.linear(pairs, **p["readout"], activation=config.readout_act)
+        class_token = ops.take_tokens(x, 0, 1)
+        return ops.linear_with_token(tokens, class_token, **p["readout"], activation=config.readout_act)
     return tokens
 
 

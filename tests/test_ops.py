@@ -274,8 +274,6 @@ def test_layout_moves_the_right_elements():
     assert np.array_equal(grid[1, 1, 0], tokens[1, 3])
     assert layout.map_size(grid) == (2, 3)
     assert np.array_equal(layout.map_to_tokens(grid), tokens)
-    both = layout.concat_token(tokens, layout.take_tokens(longer, 0, 1))
-    assert np.array_equal(both[1, 5], np.concatenate([tokens[1, 5], token[0, 0]]))
     heads = layout.split_heads(tokens, 4)
     assert np.array_equal(heads[1, 2, 3], tokens[1, 3, 4:6])
     assert np.array_equal(layout.merge_heads(heads), tokens)

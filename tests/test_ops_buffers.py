@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minidpt.ops.buffers import SMALLEST, Pool
+from minidpt.ops.buffers import PAGE, SMALLEST, SPARE, Pool
 
 
 def test_a_block_serves_again_once_nobody_looks_at_it():
@@ -18,6 +18,19 @@ def test_a_block_serves_again_once_nobody_looks_at_it():
     assert pool.empty((2, SMALLEST + 1)).size == 2 * (SMALLEST + 1)
 
 
+def test_the_smallest_free_block_that_is_large_enough_is_taken():
+    pool = Pool()
+    held = [pool.empty((n * SMALLEST,)) for n in (1, 3, 2)]
+    places = [x.ctypes.data for x in held]
+    assert all(place % PAGE == 0 for place in places)
+    del held
+    first = pool.empty((SMALLEST + 5,))
+    second = pool.empty((SMALLEST + 5,))
+    third = pool.empty((SMALLEST,))
+    assert [x.ctypes.data for x in (first, second, third)] == [places[2], places[1], places[0]]
+    assert len(pool._blocks) == 3
+
+
 def test_small_arrays_are_numpys_own():
     assert Pool().empty((3, 4)).base is None
 
@@ -28,10 +41,10 @@ def test_what_a_turn_did_not_ask_for_is_given_back_but_stays_its_owners():
         kept = pool.empty((SMALLEST,))
         pool.empty((SMALLEST + 8,))
     kept[:] = 7
-    assert set(pool._blocks) == {SMALLEST, SMALLEST + 8}
+    assert len(pool._blocks) == 2
     with pool:
         pool.empty((SMALLEST + 8,))
-    assert set(pool._blocks) == {SMALLEST + 8}
+    assert [block.size for block in pool._blocks] == [SMALLEST + 8 + SPARE]
     with pool:
         other = pool.empty((SMALLEST,))
     assert np.all(kept == 7)

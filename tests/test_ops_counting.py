@@ -21,7 +21,6 @@ CASES = [  # op, arguments (a tuple is an array of that shape), options
     ("take_tokens", [TOKENS, 0, 3], {}),
     ("token", [TOKENS, 2], {}),
     ("mean_token", [TOKENS], {}),
-    ("concat_token", [TOKENS, (2, 1, 6)], {}),
     ("tokens_to_map", [TOKENS], {"grid": (3, 4)}),
     ("map_to_tokens", [MAP], {}),
     ("map_size", [MAP], {}),
@@ -47,6 +46,8 @@ CASES = [  # op, arguments (a tuple is an array of that shape), options
     ("activate", [MAP, "gelu"], {}),
     ("linear", [MAP, (4, 6)], {}),
     ("linear", [TOKENS, (4, 6), (4,)], {"activation": "relu", "scale": (4,), "residual": (2, 12, 4)}),
+    ("linear_with_token", [TOKENS, (2, 1, 5), (4, 11)], {}),
+    ("linear_with_token", [TOKENS, (2, 1, 6), (4, 12), (4,)], {"activation": "gelu"}),
     ("gated", [TOKENS, "silu"], {}),
     ("unit_length", [HEADS], {}),
     ("inverse_depth", [(2, 5, 7), 0.1, 1.0], {}),
@@ -70,6 +71,8 @@ CASES = [  # op, arguments (a tuple is an array of that shape), options
     ("avg_pool_tokens", [TOKENS, 5], {}),
     ("resize_bilinear", [MAP], {"size": (3, 11), "align_corners": True}),
     ("resize_bilinear", [MAP], {"scale": 1.5, "align_corners": False}),
+    ("resized_linear", [MAP, (4, 6), (4,)], {"scale": 2, "align_corners": True}),
+    ("resized_linear", [MAP, (4, 6)], {"size": (3, 11), "align_corners": False}),
 ]
 SIZES = ("grid", "size", "map_size", "padding")  # options that are tuples of numbers, not shapes of arrays
 

@@ -2,6 +2,7 @@
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -13,23 +14,28 @@ from test_families import depth_model, picture
 from test_ops_counting import CASES, SIZES
 
 from minidpt import ConfigError
-from minidpt.ops import pointwise, resize
+from minidpt.ops import conv_numba, pointwise, resize
 from minidpt.ops.backends import NUMPY, numba_backend
 from minidpt.ops.vector_math_numba import erf32, exp32
 
 NUMBA = numba_backend()
 # Both round in float32: sums of at most 200 terms of size about 1, in another order; erf and exp to 4e-7
 ROUNDING = {"atol": 1e-5, "rtol": 1e-5}
-KINDS = {
-    "conv2d": "conv",
-    "linear": "linear",
-    "conv_transpose2d": "conv_transpose",
-}  # ops whose weight is prepared in a way of its own
+KINDS = {  # ops whose weight is prepared: its place among the arguments, its kind
+    "conv2d": (1, "conv"),
+    "conv_transpose2d": (1, "conv_transpose"),
+    "linear": (1, "linear"),
+    "linear_with_token": (2, "linear"),
+    "resized_linear": (1, "linear"),
+}
 
 
 def prepared(op, args):
     """The op's arguments, its weight as the backend takes it."""
-    return args if op not in KINDS else [args[0], NUMBA.prepare(KINDS[op], args[1]), *args[2:]]
+    if op not in KINDS:
+        return args
+    place, kind = KINDS[op]
+    return [*args[:place], NUMBA.prepare(kind, args[place]), *args[place + 1 :]]
 
 
 def both(op, args, options, seed=0):
@@ -100,8 +106,9 @@ def test_winograd_equals_the_sum_of_shifted_products(size, channels, out, top, r
     options = {"padding": padding, "pre_activation": "relu" if relu else None, "activation": activation}
     shape = (2, size[0] + top - 1, size[1] + right - 1, out)
     args = [(2, *size, channels), (out, channels, 3, 3), (out,)]
-    fast, plain = both("conv2d", args, {**options, "residual": shape}, seed)
-    # the transforms' rounding: at most 3e-6 of the largest sum, which the activation may hide; sums are below 5 sqrt(9 C)
+    with patch.object(conv_numba, "MANY_PIXELS", 0):
+        fast, plain = both("conv2d", args, {**options, "residual": shape}, seed)
+    # the transforms round to 3e-6 of the largest sum, which an activation may hide; sums are below 5 sqrt(9 C)
     assert_close(fast, plain, atol=3e-6 * 5 * (9 * channels) ** 0.5, rtol=1e-5, name="conv2d")
 
 

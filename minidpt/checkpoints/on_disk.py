@@ -1,17 +1,26 @@
 """A model's tensors as a mapping that reads each one when asked for it."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
 from ..errors import CheckpointError
-from .entries import Entry
+from .entries import Entry, reading
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """What tells one content of a file from the next."""
+    with reading(path):
+        found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 class OnDisk(Mapping[str, np.ndarray]):
     """Tensors of a checked file by their names in memory, unread; in the order in which the file has them.
 
-    So loading reads a file from front to back, and converting one never holds more than a tensor.
+    So loading reads a file from front to back, and converting one never holds more than a tensor. A file that changed
+    after it was checked is refused.
     shapes: of every tensor   absent: those that the file lacks and no forward pass reads; they are zeros
     """
 
@@ -21,12 +30,15 @@ class OnDisk(Mapping[str, np.ndarray]):
         self.absent = [name for name in shapes if name not in entries]
         self.shapes = {name: shapes[name] for name in (*self.absent, *there)}
         self._entries, self._source = entries, source
+        self._stamps = {path: _stamp(path) for path in {entry.path for _, entry in entries.values()}}
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """float32, in its own memory; CheckpointError if it holds NaN or infinity"""
+        """float32, in its own memory; CheckpointError if it holds NaN or infinity, or the file is another by now"""
         if name not in self._entries:
             return np.zeros(self.shapes[name], np.float32)
         disk_name, entry = self._entries[name]
+        if _stamp(entry.path) != self._stamps[entry.path]:
+            raise CheckpointError(f"{entry.path}: changed after it was opened; load the model again")
         weight = entry.read()
         if weight.size and not (np.isfinite(weight.min()) and np.isfinite(weight.max())):
             raise CheckpointError(f"{self._source}: {disk_name} holds NaN or infinity")

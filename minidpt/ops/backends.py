@@ -18,18 +18,18 @@ from .buffers import POOL
 MENU: dict[str, tuple[str, ...]] = {
     "layout": (
         "from_numpy", "to_numpy", "channels_last", "channels_first",
-        "patches", "prepend_token", "take_tokens", "token", "mean_token", "concat_token",
+        "patches", "prepend_token", "take_tokens", "token", "mean_token",
         "tokens_to_map", "map_to_tokens", "map_size", "split_heads", "merge_heads",
         "concat_channels", "drop_channel", "pad_map", "crop_map", "roll_map", "every_other",
         "windows", "from_windows", "merge_pixels",
     ),
     "pointwise": (
-        "add", "multiply", "activate", "linear", "gated", "unit_length", "inverse_depth",
+        "add", "multiply", "activate", "linear", "linear_with_token", "gated", "unit_length", "inverse_depth",
         "layer_norm", "group_norm", "batch_norm",
     ),
     "attention": ("attend", "attention_weights", "relative_bias", "axis_bias"),
     "conv": ("conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d", "avg_pool_tokens"),
-    "resize": ("resize_bilinear",),
+    "resize": ("resize_bilinear", "resized_linear"),
 }  # fmt: skip
 
 OP_NAMES = frozenset(name for row in MENU.values() for name in row)
@@ -47,8 +47,9 @@ class Backend:
 
     name: what users call it.   ops: name -> function, exactly the menu's names.
     prepare(kind, weight): one weight as NumPy array -> what this backend's ops take, done once per model.
-    precision: that of this table.   precisions: those it can do here; anything else falls back to the next more exact one.
+    precision: that of this table.   precisions: those it can do here; others fall back to the next more exact one.
     at(precision): its table for another of them.   means: what does the products.
+    copies: what `prepare` returns of the large weights is its own memory.
     turn: entered while this backend is in use.
     """
 
@@ -59,6 +60,7 @@ class Backend:
     precisions: tuple[str, ...] = ("highest",)
     at: Callable[[str], "Backend"] | None = field(default=None, compare=False)
     means: str = "BLAS, float32"
+    copies: bool = False
     turn: AbstractContextManager[Any] = field(default_factory=nullcontext, compare=False)
 
     def __post_init__(self):
@@ -104,7 +106,7 @@ def numba_backend(precision: str = "highest") -> Backend:
         table["attend"] = partial(table["attend"], pairs=True)
         prepare = partial(prepare, pairs=True)
     # one of Numba's threading layers ends the process when two threads of Python run kernels at once
-    return Backend("numba", table, prepare, precision, tuple(means), numba_backend, means[precision], POOL)
+    return Backend("numba", table, prepare, precision, tuple(means), numba_backend, means[precision], True, POOL)
 
 
 def choose(backend: str | Backend = "auto", precision: str = "highest") -> tuple[Backend, str]:

@@ -1,18 +1,20 @@
 """Memory that ops take again and again, instead of asking the system for new pages each time.
 
 A large NumPy array is mapped when it is made and unmapped when it goes; touching its pages for the first time costs
-more than most ops do. Here a block that nobody looks at any more serves the next array of its size. What a whole turn
-(one forward pass) did not ask for is given back at its end.
+more than most ops do. Here a block that nobody looks at any more serves the next array that it can hold. What a whole
+turn (one forward pass) did not use is given back at its end.
 """
 
 import sys
+from bisect import bisect_left, bisect_right
 from math import prod
 from threading import RLock
 from types import TracebackType
 
 import numpy as np
 
-PAGE = 4096  # bytes
+PAGE = 4096  # bytes; where arrays begin, so that no vector straddles two lines of the cache
+SPARE = PAGE // 4  # floats of a block that go to that
 SMALLEST = 1 << 18  # floats; smaller arrays come from the heap, which keeps its pages anyway
 
 
@@ -24,28 +26,30 @@ UNSEEN = _references([np.empty(1)], 0)  # what is counted, in this Python, for a
 
 
 class Pool:
-    """Blocks by size, and a turn that one thread takes at a time.
+    """Blocks of memory, and a turn that one thread takes at a time.
 
     An array that was handed out keeps its block taken for as long as it or any view of it lives.
     """
 
     def __init__(self) -> None:
-        self._blocks: dict[int, list[np.ndarray]] = {}
-        self._asked: set[int] = set()
+        self._blocks: list[np.ndarray] = []  # from the smallest to the largest
+        self._used: set[int] = set()  # ids of those that this turn took
         self._lock = RLock()
 
     def empty(self, shape: tuple[int, ...]) -> np.ndarray:
-        """float32 of that shape, its contents undefined."""
+        """float32 of that shape, its contents undefined: in the smallest free block that holds it, or a new one."""
         size = prod(shape)
         if size < SMALLEST:
             return np.empty(shape, np.float32)
-        self._asked.add(size)
-        blocks = self._blocks.setdefault(size, [])
-        for i in range(len(blocks)):
-            if _references(blocks, i) == UNSEEN:
-                return blocks[i].reshape(shape)
-        blocks.append(np.empty(size, np.float32))
-        return blocks[-1].reshape(shape)
+        large_enough = range(bisect_left(self._blocks, size + SPARE, key=len), len(self._blocks))
+        found = next((i for i in large_enough if _references(self._blocks, i) == UNSEEN), None)
+        if found is None:
+            found = bisect_right(self._blocks, size + SPARE, key=len)
+            self._blocks.insert(found, np.empty(size + SPARE, np.float32))
+        block = self._blocks[found]
+        self._used.add(id(block))
+        start = -block.ctypes.data % PAGE // block.itemsize
+        return block[start : start + size].reshape(shape)
 
     def __enter__(self) -> "Pool":
         self._lock.acquire()
@@ -54,8 +58,8 @@ class Pool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._blocks = {size: blocks for size, blocks in self._blocks.items() if size in self._asked}
-        self._asked.clear()
+        self._blocks = [block for block in self._blocks if id(block) in self._used]
+        self._used.clear()
         self._lock.release()
 
 

@@ -1,10 +1,9 @@
 """The maths is in conv.py. Here a 3 x 3 convolution of stride 1 takes Winograd's way (winograd_numba.py). Any other one
-reads its receptive fields straight from the channels-last map, row by row of the kernel, and keeps its sums in registers
-(product_numba.py): no field is ever written down. 8x on dpt-large's fusion, 5x with a stride.
+reads its receptive fields straight from the channels-last map, row by row of the kernel, and keeps its sums in
+registers (product_numba.py): no field is ever written down. 8x on dpt-large's fusion, 5x with a stride.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit, prange
@@ -13,39 +12,45 @@ from . import conv
 from .buffers import POOL
 from .conv import Padding, output_size, padding_pairs
 from .pointwise_numba import activate, finish
-from .product_numba import ROWS, Panels, multiply, panels_of, product
+from .product_numba import ROWS, Panels, multiply, panels_of, product, rows_of
 from .vector_math_numba import CODES, MAP, bfloat16_bits, relu32
 from .winograd_numba import conv3x3, transformed
 
+MANY_PIXELS = 1000  # fewer would not pay for reading a transformed weight, which is four times as large
 FEW_CHANNELS = 16  # maps of fewer are read as float32 at any precision: an odd run of them makes no pairs
 
 
-@dataclass
 class Kernel:
-    """A convolution's weight: as it is, (O, I / groups, R, S), and as its ways want it, made when first needed.
+    """A convolution's weight (O, I / groups, R, S), laid out for each of its ways when that is first taken.
 
     pairs: direct products of bfloat16 numbers
     """
 
-    plain: np.ndarray
-    pairs: bool = False
-    made: dict[str | int, Any] = field(default_factory=dict)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.plain.shape
+    def __init__(self, weight: np.ndarray, pairs: bool = False):
+        self.shape, self.pairs = weight.shape, pairs
+        self._plain: np.ndarray | None = weight
+        self._transformed: np.ndarray | None = None
+        self._direct: dict[int, Panels] = {}
 
     def winograd(self) -> np.ndarray:
-        if "winograd" not in self.made:
-            self.made["winograd"] = transformed(self.plain)
-        return self.made["winograd"]
+        if self._transformed is None:
+            self._transformed = transformed(self._rows().reshape(self.shape[0], 3, 3, self.shape[1]))
+        return self._transformed
 
-    def direct(self, groups: int, pairs: bool) -> Panels:
+    def direct(self, groups: int) -> Panels:
         """Rows of the kernel after each other, in each its pixels, in each their channels: as they lie in a map."""
-        if groups not in self.made:
-            rows = self.plain.transpose(0, 2, 3, 1).reshape(len(self.plain), -1)
-            self.made[groups] = panels_of(rows, groups, pairs=pairs)
-        return self.made[groups]
+        if groups not in self._direct:
+            pairs = self.pairs and self.shape[1] % 2 == 0 and self.shape[1] * groups >= FEW_CHANNELS
+            self._direct[groups] = panels_of(self._rows(), groups, pairs=pairs)
+            if not pairs:
+                self._plain = None  # the panels hold all of it
+        return self._direct[groups]
+
+    def _rows(self) -> np.ndarray:
+        """(O, R S I / groups)"""
+        if self._plain is None:
+            return rows_of(next(iter(self._direct.values())))
+        return self._plain.transpose(0, 2, 3, 1).reshape(self.shape[0], -1)
 
 
 def conv2d(
@@ -63,13 +68,14 @@ def conv2d(
 ) -> np.ndarray:
     out, inner, r, s = weight.shape
     if x.shape[-1] != inner * groups or out % groups:
-        return conv.conv2d(x, weight.plain, groups=groups)  # which says what is wrong
+        split = f" in {groups} groups" if groups > 1 else ""
+        raise ValueError(f"conv2d: x {x.shape} does not have the channels of weight {weight.shape}{split}")
     size = output_size(x.shape[1:3], (r, s), stride, padding, dilation)
     if pre_activation not in (None, "relu"):
         x, pre_activation = activate(x, pre_activation), None
     relu, code = pre_activation == "relu", CODES.get(activation)
     fused = (bias, code, residual) if code is not None else (None, 0, None)
-    if (r, s, stride, dilation, groups) == (3, 3, 1, 1, 1):
+    if (r, s, stride, dilation, groups) == (3, 3, 1, 1, 1) and len(x) * size[0] * size[1] >= MANY_PIXELS:
         (top, _), (left, _) = padding_pairs(padding)
         y = conv3x3(np.ascontiguousarray(x), weight.winograd(), out, size, (top, left), relu, *fused)
     else:
@@ -80,16 +86,16 @@ def conv2d(
 def _direct(x, weight, size, stride, padding, dilation, groups, relu, bias, code, residual):
     out, inner, r, s = weight.shape
     (n, _, _, channels), (top, _), (left, _) = x.shape, *padding_pairs(padding)
-    pairs = weight.pairs and inner % 2 == 0 and channels >= FEW_CHANNELS
+    panels = weight.direct(groups)
     padded = any((*padding_pairs(padding)[0], *padding_pairs(padding)[1]))
     if r == s == 1 and stride == 1 and groups == 1 and not padded and not relu:
         joined = None if residual is None else residual.reshape(-1, out)
         rows = np.ascontiguousarray(x).reshape(-1, channels)
-        return product(rows, weight.direct(1, pairs), bias, code, None, joined).reshape(n, *size, out)
+        return product(rows, panels, bias, code, None, joined).reshape(n, *size, out)
     height, width = (size[0] - 1) * stride + (r - 1) * dilation + 1, (size[1] - 1) * stride + (s - 1) * dilation + 1
-    if pairs or padded or relu or size[1] < ROWS or not x.flags.c_contiguous:
+    if panels.pairs or padded or relu or size[1] < ROWS or not x.flags.c_contiguous:
         width = max(width, (ROWS - 1) * stride + (s - 1) * dilation + 1)
-        if pairs:
+        if panels.pairs:
             seen = POOL.empty((n, height, width, channels // 2)).view(np.uint16)
             _frame_halves(x, top, left, relu, seen)
         else:
@@ -103,8 +109,9 @@ def _direct(x, weight, size, stride, padding, dilation, groups, relu, bias, code
     else:
         runs, run = (np.arange(r)[:, None] * down + np.arange(s) * across).reshape(-1), inner
     y = POOL.empty((n, *size, out))
-    panels = weight.direct(groups, pairs)
-    multiply(seen, panels, runs.astype(np.int64), run // 2 if pairs else run, stride, bias, code, None, residual, y)
+    multiply(
+        seen, panels, runs.astype(np.int64), run // 2 if panels.pairs else run, stride, bias, code, None, residual, y
+    )
     return y
 
 

@@ -81,10 +81,6 @@ class Counter:
     def map_size(self, x: Shape) -> tuple[int, int]:
         return x.dims[1], x.dims[2]
 
-    def concat_token(self, x: Shape, token: Shape) -> Shape:
-        n, t, d = x.dims
-        return Shape((n, t, 2 * d))
-
     def split_heads(self, x: Shape, num_heads: int, start: int = 0, stop: int | None = None) -> Shape:
         n, t, d = x.dims
         return Shape((n, num_heads, t, len(range(d // num_heads)[start:stop])))
@@ -141,6 +137,9 @@ class Counter:
         out_features, in_features = weight.dims
         self.flops += 2 * math.prod(x.dims[:-1]) * in_features * out_features
         return Shape((*x.dims[:-1], out_features))
+
+    def linear_with_token(self, x: Shape, token: Shape, weight: Shape, bias=None, *, activation=None) -> Shape:
+        return self.linear(Shape((*x.dims[:-1], x.dims[-1] + token.dims[-1])), weight)
 
     def gated(self, x: Shape, activation: str) -> Shape:
         return Shape((*x.dims[:-1], x.dims[-1] // 2))
@@ -236,3 +235,6 @@ class Counter:
         n, h, w, c = x.dims
         height, width = size if size is not None else (math.floor(h * scale), math.floor(w * scale))
         return Shape((n, height, width, c))
+
+    def resized_linear(self, x: Shape, weight: Shape, bias=None, size=None, *, scale=None, align_corners) -> Shape:
+        return self.linear(self.resize_bilinear(x, size, scale=scale, align_corners=align_corners), weight)

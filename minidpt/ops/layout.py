@@ -78,14 +78,6 @@ def map_size(x: np.ndarray) -> tuple[int, int]:
     return x.shape[1], x.shape[2]
 
 
-def concat_token(x: np.ndarray, token: np.ndarray) -> np.ndarray:
-    """Append the same token to every token of the sequence, along the channels.
-
-    x: (N, T, D)   token: (N, 1, D) -> (N, T, 2 D)
-    """
-    return np.concatenate([x, np.broadcast_to(token, x.shape)], axis=-1)
-
-
 def split_heads(x: np.ndarray, num_heads: int, start: int = 0, stop: int | None = None) -> np.ndarray:
     """(N, T, A K) -> (N, A, T, K); with start and stop only those channels of each head's K."""
     n, t, d = x.shape

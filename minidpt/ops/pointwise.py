@@ -91,6 +91,22 @@ def linear(
     return y if residual is None else y + residual
 
 
+def linear_with_token(
+    x: np.ndarray,
+    token: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None = None,
+    *,
+    activation: str | None = None,
+) -> np.ndarray:
+    """`linear` of every token with the same token appended to it, along the channels.   [DPT eq. 4: Read_proj]
+
+    x: (N, T, D)   token: (N, 1, E)   weight: (O, D + E)   bias: (O,)   -> (N, T, O)
+    """
+    repeated = np.broadcast_to(token, (*x.shape[:-1], token.shape[-1]))
+    return linear(np.concatenate([x, repeated], axis=-1), weight, bias, activation=activation)
+
+
 def gated(x: np.ndarray, activation: str) -> np.ndarray:
     """activation(first half of the channels) times the second half.   (..., 2 C) -> (..., C)   [SwiGLU]"""
     if x.shape[-1] % 2:

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit, prange
 
 from . import pointwise
+from .buffers import POOL, SMALLEST
 from .product_numba import NO_ROWS, NOTHING, Panels, product
 from .vector_math_numba import CODES, MAP, REDUCE, activate_row
 
@@ -55,10 +56,28 @@ def _finish(y, bias, code, scale, residual):
                 row[o] += other[o]
 
 
+def add(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    if x.shape != y.shape or x.size < SMALLEST:
+        return pointwise.add(x, y)
+    total = POOL.empty(x.shape)
+    rows = (-1, x.shape[-1])
+    _add(np.ascontiguousarray(x).reshape(rows), np.ascontiguousarray(y).reshape(rows), total.reshape(rows))
+    return total
+
+
+@njit(parallel=True, error_model="numpy", cache=True)
+def _add(x, y, total):
+    for i in prange(len(x)):
+        for c in range(x.shape[1]):
+            total[i, c] = x[i, c] + y[i, c]
+
+
 def activate(x: np.ndarray, activation: str | None) -> np.ndarray:
     if activation is None or CODES.get(activation) is None:
         return pointwise.activate(x, activation)
-    return finish(np.array(x, order="C"), None, activation)
+    y = POOL.empty(x.shape)
+    y[:] = x
+    return finish(y, None, activation)
 
 
 def linear(
@@ -81,15 +100,37 @@ def linear(
     return product(rows, weight, bias, code, scale, joined).reshape(out_shape)
 
 
+def linear_with_token(
+    x: np.ndarray,
+    token: np.ndarray,
+    weight: Panels,
+    bias: np.ndarray | None = None,
+    *,
+    activation: str | None = None,
+) -> np.ndarray:
+    """As in pointwise.py; what the appended token adds to the sums is computed once for all the others."""
+    n, t, d = x.shape
+    if d + token.shape[-1] != weight.inner:
+        shape = (weight.out, weight.inner)
+        raise ValueError(f"linear: x {x.shape} and token {token.shape} do not fit the columns of weight {shape}")
+    code = CODES.get(activation)
+    if d % 2 or code is None:
+        repeated = np.broadcast_to(token, (n, t, token.shape[-1]))
+        return linear(np.concatenate([x, repeated], axis=-1), weight, bias, activation=activation)
+    of_x, of_token = weight.split(d)
+    added = product(token.reshape(n, -1), of_token, bias)
+    return np.stack([product(x[i], of_x, added[i], code) for i in range(n)])
+
+
 def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, *, eps: float) -> np.ndarray:
-    rows = np.ascontiguousarray(x).reshape(-1, x.shape[-1])
-    return _layer_norm(rows, weight, bias, eps).reshape(x.shape)
+    rows, y = np.ascontiguousarray(x).reshape(-1, x.shape[-1]), POOL.empty(x.shape)
+    _layer_norm(rows, weight, bias, eps, y.reshape(rows.shape))
+    return y
 
 
 @njit(parallel=True, fastmath=REDUCE, error_model="numpy", cache=True)
-def _layer_norm(x, weight, bias, eps):
-    """x: (R, D); the two sums of a row in float64"""
-    y = np.empty_like(x)
+def _layer_norm(x, weight, bias, eps, y):
+    """x, y: (R, D); the two sums of a row in float64"""
     width = x.shape[1]
     for i in prange(x.shape[0]):
         row, out = x[i], y[i]
@@ -104,7 +145,6 @@ def _layer_norm(x, weight, bias, eps):
         factor = np.float32(1.0 / math.sqrt(total / width + eps))
         for d in range(width):
             out[d] = (row[d] - mean) * factor * weight[d] + bias[d]
-    return y
 
 
 def group_norm(
@@ -121,8 +161,7 @@ def group_norm(
     factor, mean = (np.repeat(v, c // groups, axis=1) for v in (factor, mean))
     scale = (factor * weight).astype(np.float32)
     shift = (bias - mean * factor * weight).astype(np.float32)
-    y = _scale_shift(x.reshape(n, h * w, c), scale, shift, CODES.get(activation, 0))
-    return (y if activation in CODES else pointwise.activate(y, activation)).reshape(n, h, w, c)
+    return _scaled(x.reshape(n, h * w, c), scale, shift, activation).reshape(n, h, w, c)
 
 
 @njit(parallel=True, fastmath=REDUCE, error_model="numpy", cache=True)
@@ -142,10 +181,15 @@ def _channel_sums(x):
     return parts.sum(axis=0)
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
-def _scale_shift(x, scale, shift, code):
+def _scaled(x: np.ndarray, scale: np.ndarray, shift: np.ndarray, activation: str | None) -> np.ndarray:
     """activation(x scale + shift)   x: (N, P, C)   scale, shift: (N, C)"""
-    y = np.empty_like(x)
+    y = POOL.empty(x.shape)
+    _scale_shift(x, scale, shift, CODES.get(activation, 0), y)
+    return y if activation in CODES else pointwise.activate(y, activation)
+
+
+@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+def _scale_shift(x, scale, shift, code, y):
     n_pictures, pixels, channels = x.shape
     for i in prange(n_pictures * pixels):
         n = i // pixels
@@ -153,7 +197,6 @@ def _scale_shift(x, scale, shift, code):
         for c in range(channels):
             out[c] = row[c] * scale[n, c] + shift[n, c]
         activate_row(out, code)
-    return y
 
 
 def batch_norm(
@@ -169,5 +212,4 @@ def batch_norm(
     scale = weight / np.sqrt(running_var + np.float32(eps))
     shift = bias - running_mean * scale
     rows = np.ascontiguousarray(x).reshape(1, -1, x.shape[-1])
-    y = _scale_shift(rows, scale[None], shift[None], CODES.get(activation, 0))
-    return (y if activation in CODES else pointwise.activate(y, activation)).reshape(x.shape)
+    return _scaled(rows, scale[None], shift[None], activation).reshape(x.shape)

@@ -6,7 +6,7 @@ where it lies: what a kernel's row sees of it, S pixels of C channels, is one ru
 layers: 1.15 times OpenBLAS, which lays both out anew in every product.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import get_num_threads, njit, prange
@@ -37,6 +37,12 @@ class Panels:
     inner: int
     groups: int = 1
 
+    def split(self, inner: int) -> "tuple[Panels, Panels]":
+        """Its first `inner` terms, an even number, and the others, as weights of their own."""
+        step = 2 if self.pairs else 1
+        first, second = self.memory[:, : inner // step], self.memory[:, inner // step :]
+        return replace(self, memory=first, inner=inner), replace(self, memory=second, inner=self.inner - inner)
+
     @property
     def pairs(self) -> bool:
         return self.memory.dtype == np.uint16
@@ -45,30 +51,41 @@ class Panels:
 def panels_of(weight: np.ndarray, groups: int = 1, *, pairs: bool = False) -> Panels:
     """weight: (O, K)"""
     out, inner = weight.shape
-    count = -(-(out // groups) // WIDTH)
-    kind, step = (np.uint16, 2) if pairs else (np.float32, 1)
-    memory = aligned((groups * count, -(-inner // step), WIDTH * step), kind)
-    for g in range(groups):
-        for p in range(count):
-            low = g * (out // groups) + p * WIDTH
-            part = weight[low : min(low + WIDTH, (g + 1) * (out // groups))]
-            _lay_panel(np.ascontiguousarray(part), memory[g * count + p])
+    count, step = -(-(out // groups) // WIDTH), 2 if pairs else 1
+    memory = aligned((groups * count, -(-inner // step), WIDTH * step), np.uint16 if pairs else np.float32)
+    lay = _lay_pairs if pairs else _lay
+    lay(np.ascontiguousarray(weight).reshape(groups, -1, inner), memory.reshape(groups, count, *memory.shape[1:]))
     return Panels(memory, out, inner, groups)
 
 
+def rows_of(weight: Panels) -> np.ndarray:
+    """The weight (O, K) that float32 panels were made of."""
+    parts = weight.memory.reshape(weight.groups, -1, weight.inner, WIDTH).swapaxes(2, 3)
+    return parts.reshape(weight.groups, -1, weight.inner)[:, : weight.out // weight.groups].reshape(weight.out, -1)
+
+
 @njit(parallel=True, error_model="numpy", cache=True)
-def _lay_panel(part, panel):
-    """part: (at most WIDTH, K) -> panel: (K, WIDTH), or pairs (K / 2, 2 WIDTH)"""
-    step = panel.shape[1] // WIDTH
-    for k in prange(len(panel)):
-        for o in range(WIDTH):
-            for i in range(step):
-                inside = o < len(part) and k * step + i < part.shape[1]
-                v = part[o, k * step + i] if inside else np.float32(0.0)
-                if step == 2:
-                    panel[k, o * 2 + i] = bfloat16_bits(v)
-                else:
-                    panel[k, o] = v
+def _lay(weight, panels):
+    """weight: (groups, O, K) -> panels: (groups, P, K, WIDTH)"""
+    out, inner = weight.shape[1:]
+    for i in prange(panels.shape[0] * panels.shape[1]):
+        g, p = i // panels.shape[1], i % panels.shape[1]
+        for k in range(inner):
+            for o in range(WIDTH):
+                panels[g, p, k, o] = weight[g, p * WIDTH + o, k] if p * WIDTH + o < out else np.float32(0.0)
+
+
+@njit(parallel=True, error_model="numpy", cache=True)
+def _lay_pairs(weight, panels):
+    """weight: (groups, O, K) -> panels: (groups, P, K / 2, 2 WIDTH)"""
+    out, inner = weight.shape[1:]
+    for i in prange(panels.shape[0] * panels.shape[1]):
+        g, p = i // panels.shape[1], i % panels.shape[1]
+        for k in range(panels.shape[2]):
+            for o in range(2 * WIDTH):
+                channel, term = p * WIDTH + o // 2, 2 * k + o % 2
+                inside = channel < out and term < inner
+                panels[g, p, k, o] = bfloat16_bits(weight[g, channel, term] if inside else np.float32(0.0))
 
 
 def product(
@@ -79,7 +96,7 @@ def product(
     scale: np.ndarray | None = None,
     residual: np.ndarray | None = None,
 ) -> np.ndarray:
-    """scale activation(x weight^T + bias) + residual, code: the activation's.   x: (M, I), residual: (M, O) -> (M, O)"""
+    """scale activation(x weight^T + bias) + residual, code: activation's.   x: (M, I), residual: (M, O) -> (M, O)"""
     rows = x
     if weight.pairs or x.strides[1] != 4 or x.strides[0] % PAGE == 0 or len(x) < ROWS:
         rows = _apart(x, weight.pairs)
@@ -140,7 +157,7 @@ def multiply(
     """y[n, h, w, :] = scale activation(sum of what the kernel sees from pixel (h, w) stride on, + bias) + residual
 
     x: (N, H, W, C), of which W' >= ROWS pixels to a row may be read   y: (N, H', W', O)
-    runs: where each run that the kernel sees begins, in bytes from its first pixel   run: its length in units of 4 bytes
+    runs: where each run that the kernel sees begins, in bytes from its first pixel   run: its length, in 4 bytes
     """
     _multiply(
         x,
@@ -190,7 +207,7 @@ def _multiply(x, panels, pairs, groups, runs, run, stride, bias, code, scale, re
             n, h = line // height, line % height
             a = x.ctypes.data + n * x.strides[0] + h * stride * x.strides[1] + start * stride * x.strides[2]
             a += g * (run * 4 if groups > 1 else 0)
-            b = panels.ctypes.data + p * steps * WIDTH * 4
+            b = panels.ctypes.data + p * panels.strides[0]
             if rows_first and len(runs) == 1 and m + 1 < bottom:  # this panel's share of the next rows
                 ahead = a + ROWS * stride * x.strides[2]
                 for at in range(

@@ -8,6 +8,8 @@ import math
 
 import numpy as np
 
+from .pointwise import linear
+
 CUBIC_A = -0.75  # the sharpness of torch's bicubic kernel (Pillow's is -0.5)
 
 
@@ -109,6 +111,22 @@ def resize_bilinear(
         return x
     rows = bilinear_matrix(height, x.shape[1], align_corners)
     return _apply(x, rows, bilinear_matrix(width, x.shape[2], align_corners))
+
+
+def resized_linear(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None = None,
+    size: tuple[int, int] | None = None,
+    *,
+    scale: float | None = None,
+    align_corners: bool,
+) -> np.ndarray:
+    """`resize_bilinear`, then `linear`: the 1 x 1 convolution of the larger map.
+
+    x: (N, H, W, I)   weight: (O, I)   bias: (O,)   -> (N, H', W', O)   [DPT supplementary: fusion]
+    """
+    return linear(resize_bilinear(x, size, scale=scale, align_corners=align_corners), weight, bias)
 
 
 def resize_bicubic(

@@ -1,10 +1,16 @@
-"""The maths is in resize.py. Here each output pixel is made from its four neighbours at once, rows in parallel: 6x."""
+"""The maths is in resize.py. Here each output pixel is made from its four neighbours at once, rows in parallel: 6x.
+
+A linear layer may come before the resizing, as the four shares of a pixel sum to one: on the small map it is a quarter
+of the work.
+"""
 
 import numpy as np
 from numba import njit, prange
 
 from . import resize
 from .buffers import POOL
+from .pointwise_numba import linear
+from .product_numba import Panels
 from .vector_math_numba import MAP
 
 
@@ -20,6 +26,21 @@ def resize_bilinear(
     y = POOL.empty((len(x), height, width, x.shape[3]))
     _bilinear(np.ascontiguousarray(x), low, high, shares[0], left, right, shares[1], y)
     return y
+
+
+def resized_linear(
+    x: np.ndarray,
+    weight: Panels,
+    bias: np.ndarray | None = None,
+    size: tuple[int, int] | None = None,
+    *,
+    scale: float | None = None,
+    align_corners: bool,
+) -> np.ndarray:
+    height, width = resize.target_size(x, size, scale)
+    if height * width < x.shape[1] * x.shape[2]:
+        return linear(resize_bilinear(x, (height, width), align_corners=align_corners), weight, bias)
+    return resize_bilinear(linear(x, weight, bias), (height, width), align_corners=align_corners)
 
 
 @njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)

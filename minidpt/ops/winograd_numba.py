@@ -36,16 +36,30 @@ def kernel_transform() -> np.ndarray:
 
 
 def transformed(weight: np.ndarray) -> np.ndarray:
-    """G g G^T as panels, computed in float64.   weight: (O, I, 3, 3) -> (36, P, I, WIDTH)"""
-    out, inner = weight.shape[:2]
-    transform = kernel_transform()
+    """G g G^T as panels, computed in float64.   weight: (O, 3, 3, I) -> (36, P, I, WIDTH)"""
+    out, _, _, inner = weight.shape
     panels = aligned((POINTS, -(-out // WIDTH), inner, WIDTH))
-    for p in range(panels.shape[1]):
-        part = weight[p * WIDTH : (p + 1) * WIDTH].astype(np.float64)
-        points = np.einsum("ir,ocrs,js->ijco", transform, part, transform, optimize=True)
-        panels[:, p, :, len(part) :] = 0
-        panels[:, p, :, : len(part)] = points.reshape(POINTS, inner, len(part))
+    _transform(weight, kernel_transform(), panels)
     return panels
+
+
+@njit(parallel=True, error_model="numpy", cache=True)
+def _transform(weight, transform, panels):
+    n_panels, inner = panels.shape[1:3]
+    for i in prange(n_panels * inner):
+        p, c = i // inner, i % inner
+        for o in range(WIDTH):
+            if p * WIDTH + o >= len(weight):
+                for point in range(POINTS):
+                    panels[point, p, c, o] = np.float32(0.0)
+                continue
+            for row in range(INSIDE):
+                for column in range(INSIDE):
+                    total = 0.0
+                    for r in range(3):
+                        for s in range(3):
+                            total += transform[row, r] * weight[p * WIDTH + o, r, s, c] * transform[column, s]
+                    panels[row * INSIDE + column, p, c, o] = np.float32(total)
 
 
 def conv3x3(
@@ -102,7 +116,7 @@ def _conv3x3(x, panels, top, left, relu, bias, code, residual, y, inputs, produc
 
 @njit(fastmath=MAP, error_model="numpy", cache=True)
 def _tile_in(x, tile, down, across, top, left, relu, d, v, at, apart):
-    """B^T d B of one tile into v, its 36 points `apart` from each other, from `at` on.   d: (36 SLAB,), a place to work"""
+    """B^T d B of one tile into v, its 36 points `apart` from each other, from `at` on.   d: (36 SLAB,), to work in"""
     _, height, width, channels = x.shape
     a1, a2, a3, a4, a5 = (
         np.uint64(apart),
