@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minidpt.ops.buffers import PAGE, SMALLEST, SPARE, Pool
+from minidpt.ops.buffers import LINE, SMALLEST, SPARE, Pool
 
 
 def test_a_block_serves_again_once_nobody_looks_at_it():
@@ -22,7 +22,7 @@ def test_the_smallest_free_block_that_is_large_enough_is_taken():
     pool = Pool()
     held = [pool.empty((n * SMALLEST,)) for n in (1, 3, 2)]
     places = [x.ctypes.data for x in held]
-    assert all(place % PAGE == 0 for place in places)
+    assert all(place % LINE == 0 for place in places)
     del held
     first = pool.empty((SMALLEST + 5,))
     second = pool.empty((SMALLEST + 5,))
@@ -31,8 +31,10 @@ def test_the_smallest_free_block_that_is_large_enough_is_taken():
     assert len(pool._blocks) == 3
 
 
-def test_small_arrays_are_numpys_own():
-    assert Pool().empty((3, 4)).base is None
+def test_small_arrays_are_no_blocks():
+    pool = Pool()
+    assert pool.empty((3, 4)).ctypes.data % LINE == 0
+    assert not pool._blocks
 
 
 def test_what_a_turn_did_not_ask_for_is_given_back_but_stays_its_owners():

@@ -13,8 +13,8 @@ from types import TracebackType
 
 import numpy as np
 
-PAGE = 4096  # bytes; where arrays begin, so that no vector straddles two lines of the cache
-SPARE = PAGE // 4  # floats of a block that go to that
+LINE = 64  # bytes of a line of the cache; arrays begin at one, so that no vector straddles two
+SPARE = LINE // 4  # floats of a block that go to that
 SMALLEST = 1 << 18  # floats; smaller arrays come from the heap, which keeps its pages anyway
 
 
@@ -23,6 +23,14 @@ def _references(blocks: list[np.ndarray], i: int) -> int:
 
 
 UNSEEN = _references([np.empty(1)], 0)  # what is counted, in this Python, for a block that only its list holds
+
+
+def aligned(shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:
+    """An array that begins at the start of a line of the cache, its contents undefined."""
+    count = prod(shape) * np.dtype(dtype).itemsize
+    raw = np.empty(count + LINE, np.uint8)
+    start = -raw.ctypes.data % LINE
+    return raw[start : start + count].view(dtype).reshape(shape)
 
 
 class Pool:
@@ -40,7 +48,7 @@ class Pool:
         """float32 of that shape, its contents undefined: in the smallest free block that holds it, or a new one."""
         size = prod(shape)
         if size < SMALLEST:
-            return np.empty(shape, np.float32)
+            return aligned(shape)
         large_enough = range(bisect_left(self._blocks, size + SPARE, key=len), len(self._blocks))
         found = next((i for i in large_enough if _references(self._blocks, i) == UNSEEN), None)
         if found is None:
@@ -48,7 +56,7 @@ class Pool:
             self._blocks.insert(found, np.empty(size + SPARE, np.float32))
         block = self._blocks[found]
         self._used.add(id(block))
-        start = -block.ctypes.data % PAGE // block.itemsize
+        start = -block.ctypes.data % LINE // block.itemsize
         return block[start : start + size].reshape(shape)
 
     def __enter__(self) -> "Pool":
@@ -64,11 +72,3 @@ class Pool:
 
 
 POOL = Pool()
-
-
-def aligned(shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:
-    """An array whose memory starts on a page, its contents undefined."""
-    count = prod(shape) * np.dtype(dtype).itemsize
-    raw = np.empty(count + PAGE, np.uint8)
-    start = -raw.ctypes.data % PAGE
-    return raw[start : start + count].view(dtype).reshape(shape)

@@ -14,42 +14,36 @@ from .conv import Padding, output_size, padding_pairs
 from .pointwise_numba import activate, finish
 from .product_numba import ROWS, Panels, multiply, panels_of, product, rows_of
 from .vector_math_numba import CODES, MAP, bfloat16_bits, relu32
-from .winograd_numba import conv3x3, transformed
+from .winograd_numba import conv3x3
 
 MANY_PIXELS = 1000  # fewer would not pay for reading a transformed weight, which is four times as large
 FEW_CHANNELS = 16  # maps of fewer are read as float32 at any precision: an odd run of them makes no pairs
 
 
 class Kernel:
-    """A convolution's weight (O, I / groups, R, S), laid out for each of its ways when that is first taken.
+    """A convolution's weight (O, I / groups, R, S), laid out when it is first used in one of its ways.
 
-    pairs: direct products of bfloat16 numbers
+    pairs: products of bfloat16 numbers, but for those of Winograd's way
     """
 
     def __init__(self, weight: np.ndarray, pairs: bool = False):
         self.shape, self.pairs = weight.shape, pairs
         self._plain: np.ndarray | None = weight
-        self._transformed: np.ndarray | None = None
-        self._direct: dict[int, Panels] = {}
+        self._laid: dict[tuple[int, bool], Panels] = {}
 
-    def winograd(self) -> np.ndarray:
-        if self._transformed is None:
-            self._transformed = transformed(self._rows().reshape(self.shape[0], 3, 3, self.shape[1]))
-        return self._transformed
-
-    def direct(self, groups: int) -> Panels:
+    def panels(self, groups: int = 1, pairs: bool = False) -> Panels:
         """Rows of the kernel after each other, in each its pixels, in each their channels: as they lie in a map."""
-        if groups not in self._direct:
-            pairs = self.pairs and self.shape[1] % 2 == 0 and self.shape[1] * groups >= FEW_CHANNELS
-            self._direct[groups] = panels_of(self._rows(), groups, pairs=pairs)
-            if not pairs:
+        way = groups, pairs and self.shape[1] % 2 == 0 and self.shape[1] * groups >= FEW_CHANNELS
+        if way not in self._laid:
+            self._laid[way] = panels_of(self._rows(), groups, pairs=way[1])
+            if not way[1]:
                 self._plain = None  # the panels hold all of it
-        return self._direct[groups]
+        return self._laid[way]
 
     def _rows(self) -> np.ndarray:
         """(O, R S I / groups)"""
         if self._plain is None:
-            return rows_of(next(iter(self._direct.values())))
+            return rows_of(next(panels for (_, pairs), panels in self._laid.items() if not pairs))
         return self._plain.transpose(0, 2, 3, 1).reshape(self.shape[0], -1)
 
 
@@ -77,7 +71,7 @@ def conv2d(
     fused = (bias, code, residual) if code is not None else (None, 0, None)
     if (r, s, stride, dilation, groups) == (3, 3, 1, 1, 1) and len(x) * size[0] * size[1] >= MANY_PIXELS:
         (top, _), (left, _) = padding_pairs(padding)
-        y = conv3x3(np.ascontiguousarray(x), weight.winograd(), out, size, (top, left), relu, *fused)
+        y = conv3x3(np.ascontiguousarray(x), weight.panels(), size, (top, left), relu, *fused)
     else:
         y = _direct(x, weight, size, stride, padding, dilation, groups, relu, *fused)
     return y if code is not None else finish(y, bias, activation, None, residual)
@@ -86,7 +80,7 @@ def conv2d(
 def _direct(x, weight, size, stride, padding, dilation, groups, relu, bias, code, residual):
     out, inner, r, s = weight.shape
     (n, _, _, channels), (top, _), (left, _) = x.shape, *padding_pairs(padding)
-    panels = weight.direct(groups)
+    panels = weight.panels(groups, weight.pairs)
     padded = any((*padding_pairs(padding)[0], *padding_pairs(padding)[1]))
     if r == s == 1 and stride == 1 and groups == 1 and not padded and not relu:
         joined = None if residual is None else residual.reshape(-1, out)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numba import get_num_threads, njit, prange
 
-from .buffers import POOL, aligned
+from .buffers import LINE, POOL, aligned
 from .micro_numba import ALIGNMENT, ROWS, WIDTH, multiply_block, multiply_pairs, prefetch
 from .vector_math_numba import MAP, activate_row, bfloat16_bits
 
@@ -21,7 +21,7 @@ ONE_RUN = np.zeros(1, np.int64)
 FULL = np.uint64(WIDTH)
 CHUNK = 256  # terms to a partial sum: keeps float32's rounding as small as BLAS's
 SMALL_WEIGHT = 1 << 17  # numbers: panels that stay in the second cache together
-PAGE, LINE = 4096, 64  # bytes
+PAGE = 4096  # bytes
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,19 @@ points; those here, 0, 5/8, -5/8, 3/2, -3/2 and infinity, lose half as much to r
 [Lavin & Gray 2016; Barabasz et al. 2020]
 
 Each thread takes the tiles of its part of the map from the beginning to the end, so that what it makes stays near it.
+Kernels are transformed anew each time: that costs 4 % of it, keeping them would take four times their memory.
 """
 
 import numpy as np
 from numba import get_num_threads, njit, prange
 
-from .buffers import POOL, aligned
+from .buffers import LINE, POOL
 from .micro_numba import ROWS, WIDTH, multiply_block
-from .product_numba import CHUNK, LINE, NO_ROWS, NOTHING, PAGE
+from .product_numba import CHUNK, FULL, NO_ROWS, NOTHING, PAGE, Panels
 from .vector_math_numba import MAP, activate_row, relu32
 
 A, B = 5 / 8, 3 / 2
+BY_0, BY_A, BY_B = 1 / (A**2 * B**2), 1 / (2 * A**2 * (A**2 - B**2)), 1 / (2 * B**2 * (B**2 - A**2))
 A1, A2, A3, B1, B2, B3 = (np.float32(v) for v in (A, A**2, A**3, B, B**2, B**3))
 SUM, PRODUCT = np.float32(A**2 + B**2), np.float32(A**2 * B**2)
 SIDE, INSIDE = 4, 6  # of a tile of outputs, of inputs
@@ -24,48 +26,55 @@ POINTS = INSIDE * INSIDE
 TILES = 4 * ROWS  # to a block
 SLAB = 64  # channels that are transformed together, in the first cache
 # indices are unsigned: one that might be negative, and count from the end, would stop the vectoriser
+TWO, THREE, FOUR, FIVE, SIX = (np.uint64(k) for k in (2, 3, 4, 5, 6))
+H2, H3, H6, H9, H12, H15 = (np.uint64(k * WIDTH) for k in (2, 3, 6, 9, 12, 15))
 (S1, S2, S3, S4, S5, S6, S12, S18, S24, S30) = (np.uint64(k * SLAB) for k in (1, 2, 3, 4, 5, 6, 12, 18, 24, 30))
 
 
-def kernel_transform() -> np.ndarray:
-    """G: for each point its powers 0, 1, 2 over the product of its distances to the other points; (6, 3)"""
-    points = np.array([0, A, -A, B, -B])
-    distances = points[:, None] - points
-    np.fill_diagonal(distances, 1)
-    return np.vstack([points[:, None] ** np.arange(3) / distances.prod(axis=1)[:, None], [0, 0, 1]])
+@njit(fastmath=MAP, error_model="numpy", cache=True)
+def _kernel_points(g0, g1, g2):
+    """G g: a polynomial's three numbers -> its values at the points, over the product of their distances to the others"""
+    even_a, odd_a, even_b, odd_b = g0 + A * A * g2, A * g1, g0 + B * B * g2, B * g1
+    return (
+        g0 * BY_0,
+        (even_a + odd_a) * BY_A,
+        (even_a - odd_a) * BY_A,
+        (even_b + odd_b) * BY_B,
+        (even_b - odd_b) * BY_B,
+        g2,
+    )
 
 
-def transformed(weight: np.ndarray) -> np.ndarray:
-    """G g G^T as panels, computed in float64.   weight: (O, 3, 3, I) -> (36, P, I, WIDTH)"""
-    out, _, _, inner = weight.shape
-    panels = aligned((POINTS, -(-out // WIDTH), inner, WIDTH))
-    _transform(weight, kernel_transform(), panels)
-    return panels
-
-
-@njit(parallel=True, error_model="numpy", cache=True)
-def _transform(weight, transform, panels):
-    n_panels, inner = panels.shape[1:3]
-    for i in prange(n_panels * inner):
+@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+def _transform(panels, inner, points):
+    """G g G^T of every kernel, computed in float64.   panels: (P, 9 I, WIDTH) -> points: (36, P, I, WIDTH), flat"""
+    row, apart = np.uint64(inner * WIDTH), np.uint64(len(panels) * inner * WIDTH)
+    for i in prange(len(panels) * inner):
         p, c = i // inner, i % inner
-        for o in range(WIDTH):
-            if p * WIDTH + o >= len(weight):
-                for point in range(POINTS):
-                    panels[point, p, c, o] = np.float32(0.0)
-                continue
-            for row in range(INSIDE):
-                for column in range(INSIDE):
-                    total = 0.0
-                    for r in range(3):
-                        for s in range(3):
-                            total += transform[row, r] * weight[p * WIDTH + o, r, s, c] * transform[column, s]
-                    panels[row * INSIDE + column, p, c, o] = np.float32(total)
+        g, at = panels[p].reshape(-1), np.uint64(i * WIDTH)
+        low = np.uint64(c * WIDTH)
+        half = np.empty(18 * WIDTH)
+        for s in range(3):
+            top = low + np.uint64(s) * row
+            to = np.uint64(s * WIDTH)
+            for o in range(FULL):
+                h0, h1, h2, h3, h4, h5 = _kernel_points(
+                    np.float64(g[top + o]), np.float64(g[top + THREE * row + o]), np.float64(g[top + SIX * row + o])
+                )
+                half[to + o], half[to + H3 + o], half[to + H6 + o] = h0, h1, h2
+                half[to + H9 + o], half[to + H12 + o], half[to + H15 + o] = h3, h4, h5
+        for r in range(INSIDE):
+            left, to = np.uint64(r * 3 * WIDTH), at + np.uint64(r * INSIDE) * apart
+            for o in range(FULL):
+                q0, q1, q2, q3, q4, q5 = _kernel_points(half[left + o], half[left + FULL + o], half[left + H2 + o])
+                points[to + o], points[to + apart + o] = np.float32(q0), np.float32(q1)
+                points[to + TWO * apart + o], points[to + THREE * apart + o] = np.float32(q2), np.float32(q3)
+                points[to + FOUR * apart + o], points[to + FIVE * apart + o] = np.float32(q4), np.float32(q5)
 
 
 def conv3x3(
     x: np.ndarray,
-    panels: np.ndarray,
-    out: int,
+    weight: Panels,
     size: tuple[int, int],
     corner: tuple[int, int],
     relu: bool,
@@ -73,16 +82,19 @@ def conv3x3(
     code: int,
     residual: np.ndarray | None,
 ) -> np.ndarray:
-    """activation(x * kernel + bias) + residual, of relu(x) if asked for.   x: (N, H, W, I) -> (N, *size, out)
+    """activation(x * kernel + bias) + residual, of relu(x) if asked for.   x: (N, H, W, I) -> (N, *size, O)
 
-    panels: `transformed(weight)`   corner: rows and columns of zeros above and left of the map   code: activation's
+    weight: float32, rows of the kernel after each other, in each its pixels   code: the activation's
+    corner: rows and columns of zeros above and left of the map
     """
     threads, inner = get_num_threads(), x.shape[3]
     stride = inner + (LINE // 4 if inner * 4 % PAGE == 0 else 0)  # else all rows meet in a few lines of the cache
-    y = POOL.empty((len(x), *size, out))
+    panels = POOL.empty((POINTS, len(weight.memory), inner, WIDTH))
+    _transform(weight.memory, inner, panels.reshape(-1))
+    y = POOL.empty((len(x), *size, weight.out))
     inputs = POOL.empty((threads, POINTS * TILES * stride))
     products = POOL.empty((threads, POINTS * TILES * panels.shape[1] * WIDTH))
-    added, joined = NOTHING if bias is None else bias, NO_ROWS if residual is None else residual.reshape(-1, out)
+    added, joined = NOTHING if bias is None else bias, NO_ROWS if residual is None else residual.reshape(-1, weight.out)
     _conv3x3(x, panels, *corner, relu, added, code, joined, y, inputs, products, stride)
     return y
 
