@@ -20,7 +20,7 @@ BANNED_NAMES = {"utils", "helpers", "common", "misc"}
 
 # A module may import only modules of lower rank, or its neighbours where the rank is a package of its own.
 RANKS = {
-    "errors": 0, "outputs": 0,
+    "errors": 0, "outputs": 0, "ops.compiling_numba": 0,
     "schema": 1, "presets": 1, "images": 1, "files": 1,
     "ops.layout": 1, "ops.pointwise": 1, "ops.attention": 1, "ops.resize": 1, "ops.conv": 2,
     "ops.buffers": 1, "ops.vector_math_numba": 1,

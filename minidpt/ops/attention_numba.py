@@ -7,10 +7,11 @@ then take turns on the cores too often.
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from . import attention
 from .buffers import POOL
+from .compiling_numba import compiled
 from .vector_math_numba import MAP, REDUCE, exp32
 
 LANES = 16  # float32 numbers that a row's maximum is taken of at once
@@ -37,7 +38,7 @@ def attention_weights(
     return scores
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=MAP)
 def _softmax(scores, factors, bias, mask):
     """scores: (N, A, T, S), overwritten   factors: (A,)   bias: (1 or N, A, T, S)   mask: (W, T, S)   or empty"""
     n_sequences, heads, queries, keys = scores.shape
@@ -63,7 +64,7 @@ def _softmax(scores, factors, bias, mask):
             row[s] *= inverse
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def _largest(row):
     """The largest number of a row; NaN may be passed over, as exp of it stays NaN."""
     lanes = np.empty(LANES, np.float32)
@@ -82,7 +83,7 @@ def _largest(row):
     return top
 
 
-@njit(fastmath=REDUCE, error_model="numpy", cache=True)
+@compiled(fastmath=REDUCE)
 def _sum(row):
     total = np.float32(0.0)
     for s in range(len(row)):
@@ -121,7 +122,7 @@ def relative_bias(table: np.ndarray, grid: tuple[int, int], class_bias: np.ndarr
     return bias
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True)
 def _lay_out(table, height, width, bias, first):
     """bias[a, first + (y, x), first + (v, u)] = table[a, y - v + H - 1, x - u + W - 1]"""
     for i in prange(len(table) * height * width):

@@ -9,10 +9,11 @@ outputs. The sums over channels of the sixteen products are sixteen matrix produ
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from . import conv
 from .buffers import POOL
+from .compiling_numba import compiled
 from .conv import Padding, output_size, padding_pairs
 from .pointwise_numba import NO_ROWS, NOTHING, activate, finish
 from .vector_math_numba import CODES, MAP, activate_row, relu32
@@ -86,7 +87,7 @@ def _winograd(x, transformed, size, top, left, relu, bias, code, residual):
     return y
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=MAP)
 def _tiles_in(x, out_height, across, start, count, top, left, relu, v):
     """B^T d B of every tile of `count` rows of tiles from `start`.   x: (N, H, W, C)   v: (16, count across, C)"""
     height, width, channels = x.shape[1:]
@@ -122,7 +123,7 @@ def _tiles_in(x, out_height, across, start, count, top, left, relu, v):
                 va[c], vb[c], ve[c], vf[c] = p - u, q + u, u - q, q - w2
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=MAP)
 def _tiles_out(m, across, start, count, bias, code, residual, y):
     """activation(A^T m A + bias) + residual, into y: (N, H', W', O)   m: (16, count across, O)"""
     height, width, channels = y.shape[1:]
@@ -179,7 +180,7 @@ def _by_bands(x, weight, stride, padding, dilation, relu):
     return y.reshape(n, *size, out)
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=MAP)
 def _read_fields(x, out_height, out_width, r_size, s_size, start, stride, dilation, top, left, relu, rows):
     """rows: (pixels, R S C), what each output pixel from row `start` on sees"""
     height, width, channels = x.shape[1:]

@@ -6,10 +6,11 @@ layer with gelu 3x, layer norm 7x; on the hybrid: group norm 13x. (benchmarks/op
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from . import pointwise
 from .buffers import POOL
+from .compiling_numba import compiled
 from .vector_math_numba import CODES, MAP, REDUCE, activate_row
 
 NOTHING = np.zeros(0, np.float32)  # stands for an absent bias, scale or residual
@@ -39,7 +40,7 @@ def _rows(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.ascontiguousarray(np.broadcast_to(x, shape)).reshape(-1, shape[-1])
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=MAP)
 def _finish(y, bias, code, scale, residual):
     """y: (R, O), overwritten; arrays of length 0 are absent"""
     columns = y.shape[1]
@@ -85,7 +86,7 @@ def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, *, eps: floa
     return _layer_norm(rows, weight, bias, eps).reshape(x.shape)
 
 
-@njit(parallel=True, fastmath=REDUCE, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=REDUCE)
 def _layer_norm(x, weight, bias, eps):
     """x: (R, D); the two sums of a row in float64"""
     y = np.empty_like(x)
@@ -124,7 +125,7 @@ def group_norm(
     return (y if activation in CODES else pointwise.activate(y, activation)).reshape(n, h, w, c)
 
 
-@njit(parallel=True, fastmath=REDUCE, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=REDUCE)
 def _channel_sums(x):
     """x: (N, P, C) -> sums and sums of squares over the pixels, (2, N, C) float64, from bands that threads share"""
     n_pictures, pixels, channels = x.shape
@@ -141,7 +142,7 @@ def _channel_sums(x):
     return parts.sum(axis=0)
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=MAP)
 def _scale_shift(x, scale, shift, code):
     """activation(x scale + shift)   x: (N, P, C)   scale, shift: (N, C)"""
     y = np.empty_like(x)

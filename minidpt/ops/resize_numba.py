@@ -1,10 +1,11 @@
 """The maths is in resize.py. Here each output pixel is made from its four neighbours at once, rows in parallel: 6x."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from . import resize
 from .buffers import POOL
+from .compiling_numba import compiled
 from .vector_math_numba import MAP
 
 
@@ -22,7 +23,7 @@ def resize_bilinear(
     return y
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=MAP)
 def _bilinear(x, low, high, share, left, right, part, y):
     """x: (N, H, W, C)   low, high, share: for each output row, (H',)   left, right, part: for each column, (W',)"""
     n_pictures, channels = x.shape[0], x.shape[3]
