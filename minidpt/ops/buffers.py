@@ -5,6 +5,7 @@ more than most ops do. Here a block that nobody looks at any more serves the nex
 (one forward pass) did not ask for is given back at its end.
 """
 
+import os
 import sys
 from math import prod
 from threading import RLock
@@ -46,6 +47,10 @@ class Pool:
         blocks.append(np.empty(size, np.float32))
         return blocks[-1].reshape(shape)
 
+    def after_fork(self) -> None:
+        """In a new process: the turn is free, as a thread that had it does not exist here."""
+        self._lock = RLock()
+
     def __enter__(self) -> "Pool":
         self._lock.acquire()
         return self
@@ -59,3 +64,5 @@ class Pool:
 
 
 POOL = Pool()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=POOL.after_fork)
