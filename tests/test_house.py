@@ -23,7 +23,7 @@ RANKS = {
     "errors": 0, "outputs": 0, "cpus": 0, "ops.compiling_numba": 0,
     "schema": 1, "presets": 1, "images": 1, "files": 1,
     "ops.layout": 1, "ops.pointwise": 1, "ops.attention": 1, "ops.resize": 1, "ops.conv": 2,
-    "ops.buffers": 1, "ops.vector_math_numba": 1, "ops.turns_numba": 2,
+    "ops.buffers": 1, "ops.examples": 1, "ops.vector_math_numba": 1, "ops.turns_numba": 2,
     "ops.pointwise_numba": 2, "ops.attention_numba": 2, "ops.resize_numba": 2, "ops.conv_numba": 3,
     "ops.backends": 4, "ops.counting": 5, "ops": 5,
     "losses": 6, "params": 6, "recording": 6, "postprocessing": 6,

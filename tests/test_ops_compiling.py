@@ -243,3 +243,42 @@ def _decorated(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if any("compiled" in ast.unparse(d) for d in getattr(node, "decorator_list", [])):
             yield f"{path.stem.removesuffix('_numba')}.{node.name.lstrip('_')}"
+
+
+ALL_MODELS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+import minidpt
+from families import FAMILIES
+from minidpt.ops import compiling_numba, using
+from minidpt.ops.backends import numba_backend
+from minidpt.ops.examples import EXAMPLES, random_arguments, run
+from test_families import depth_model, picture
+
+with using(numba_backend()) as numba:
+    for example in EXAMPLES:
+        run(numba, example[0], *random_arguments(example))
+print("asleep:", *(k.name for k in compiling_numba.KERNELS.values() if k.called and not k.ready))
+load = compiling_numba.KernelCache.load_overload
+def told(kernel, signature, context):
+    if kernel.called:
+        print("new:", where, kernel.name, signature)
+    return load(kernel, signature, context)
+compiling_numba.KernelCache.load_overload = told
+for where in FAMILIES:
+    model = depth_model(where)
+    model.to(backend="numba")(picture(where, count=2))
+    model.save_pretrained(sys.argv[2])
+    type(model).from_pretrained(sys.argv[2], backend="numba")(picture(where))
+where = "dpt-mini"
+dpt_mini = minidpt.DPTForDepthEstimation.from_pretrained("dpt-mini", backend="numba")
+dpt_mini(np.zeros((1, 3, 192, 192), np.float32))
+"""
+
+
+def test_the_examples_compile_all_that_models_need(tmp_path):
+    script = ALL_MODELS.replace("sys.argv[1]", repr(str(ROOT / "tests"))).replace("sys.argv[2]", repr(str(tmp_path)))
+    out, err, code = in_process(script)
+    assert code == 0, err
+    assert out == "asleep:\n", "minidpt/ops/examples.py needs an example of this kind"

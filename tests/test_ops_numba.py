@@ -10,42 +10,30 @@ from families import FAMILIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_families import depth_model, picture
-from test_ops_counting import CASES, SIZES
 
 from minidpt import ConfigError
 from minidpt.ops import pointwise, resize
 from minidpt.ops.backends import NUMPY, numba_backend
+from minidpt.ops.examples import EXAMPLES, random_arguments, run
 from minidpt.ops.vector_math_numba import erf32, exp32
 
 NUMBA = numba_backend()
 # Both round in float32: sums of at most 200 terms of size about 1, in another order; erf and exp to 4e-7
 ROUNDING = {"atol": 1e-5, "rtol": 1e-5}
-KINDS = {"conv2d": "conv"}  # ops whose weight is prepared in a way of its own
 
 
 def both(op, args, options, seed=0):
     """The op's results on the same random arrays. A tuple stands for an array of that shape."""
-    rng = np.random.default_rng(seed)
-
-    def make(value):
-        return rng.standard_normal(value).astype(np.float32) if isinstance(value, tuple) else value
-
-    args = [make(a) for a in args]
-    options = {name: o if name in SIZES else make(o) for name, o in options.items()}
-    if op == "batch_norm":
-        args[4] = np.abs(args[4]) + np.float32(0.1)  # a variance
-    copies = [a.copy() for a in args if isinstance(a, np.ndarray)]
-    plain = NUMPY.ops[op](*args, **options)
-    fast_args = list(args)
-    if op in KINDS:
-        fast_args[1] = NUMBA.prepare(KINDS[op], args[1])
-    fast = NUMBA.ops[op](*fast_args, **options)
-    for array, copy in zip((a for a in args if isinstance(a, np.ndarray)), copies, strict=True):
+    args, options = random_arguments((op, args, options), seed)
+    given = [a for a in (*args, *options.values()) if isinstance(a, np.ndarray)]
+    copies = [a.copy() for a in given]
+    plain, fast = run(NUMPY, op, args, options), run(NUMBA, op, args, options)
+    for array, copy in zip(given, copies, strict=True):
         assert np.array_equal(array, copy), "an op changed its argument"
     return fast, plain
 
 
-@pytest.mark.parametrize(("op", "args", "options"), CASES, ids=str)
+@pytest.mark.parametrize(("op", "args", "options"), EXAMPLES, ids=str)
 def test_every_op_equals_its_twin(op, args, options):
     fast, plain = both(op, args, options)
     if isinstance(plain, np.ndarray):

@@ -51,6 +51,10 @@ def add_model(parser: argparse.ArgumentParser, default: str | None) -> None:
 def add_compute(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", choices=BACKENDS, default="auto", help="what computes (default: %(default)s)")
     parser.add_argument("--precision", choices=PRECISIONS, default="highest", help="of products (default: %(default)s)")
+    add_threads(parser)
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=threads, metavar="N", help="CPU threads (default: all it may use)")
 
 

@@ -151,6 +151,15 @@ def folder() -> Path | None:
         return None
 
 
+def kept() -> list[Path]:
+    """The files of compiled kernels that are there."""
+    place = folder()
+    try:
+        return sorted(place.glob(f"*{SUFFIX}")) if place is not None and is_private(place) else []
+    except OSError:
+        return []
+
+
 def is_private(place: Path) -> bool:
     """Whether the folder and the one above it are real ones that nobody but this user and root can write to.
 
