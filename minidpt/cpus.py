@@ -1,4 +1,4 @@
-"""The CPUs that this process may use, and one number of threads for the pools of BLAS and Numba. Imports no NumPy."""
+"""What this process may use: CPUs, memory, and one number of threads for BLAS and Numba. Imports no NumPy."""
 
 import math
 import os
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+CPU_INFO, MEMORY_INFO = Path("/proc/cpuinfo"), Path("/proc/meminfo")
 CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
@@ -82,3 +83,18 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def name_and_flags() -> tuple[str, list[str]]:
+    """The CPU's name and what it can do, in the kernel's words; empty where there is no /proc/cpuinfo."""
+    facts = dict(line.partition(":")[::2] for line in _text(CPU_INFO).split("\n\n")[0].splitlines())
+    facts = {name.strip(): value.strip() for name, value in facts.items()}
+    return facts.get("model name", ""), (facts.get("flags") or facts.get("Features") or "").split()
+
+
+def available_memory() -> int | None:
+    """Bytes that new work may take without swapping; None where /proc/meminfo does not say."""
+    for line in _text(MEMORY_INFO).splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return None

@@ -37,7 +37,7 @@ RANKS = {
     "pretrained": 14,
     "auto_backbone": 15, "model": 16,
     "processing": 17, "render": 17,
-    "saving": 18, "inspection": 18, "pipelines": 18,
+    "saving": 18, "inspection": 18, "pipelines": 18, "diagnosis": 18,
     "verification": 19, "conversion": 19,
     "cli": 20,
 }  # fmt: skip

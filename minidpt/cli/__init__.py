@@ -25,6 +25,7 @@ VERBS = {
     "verify": "a model against transformers or a recorded reference, stage by stage",
     "convert": "a checkpoint -> a folder that minidpt and transformers load, in another type",
     "warmup": "compile Numba's kernels ahead, once for this user and machine",
+    "doctor": "versions, CPU, threads, folders, and a self-test: what a report about a problem should say",
 }
 
 DONE, SOME_FAILED, USAGE, BAD_MODEL, BAD_INPUT, NO_NETWORK, NO_RESOURCES, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130

@@ -35,6 +35,7 @@ SUFFIX = ".kernel"
 FOLDER = re.compile(r"\d[\w.+]*-\d[\w.+]*-[0-9a-f]{16}")  # what `key` makes
 KEPT_FOLDERS = 3  # of other versions, the last ones used
 DIGEST_BYTES = 32
+NO_FOLDER = "no user folder for caches is known; name one with XDG_CACHE_HOME"
 
 progress = logging.getLogger("minidpt.kernels")
 KERNELS: dict[str, "KernelCache"] = {}  # by name, as the modules define them
@@ -108,7 +109,7 @@ class KernelCache(NullCache):
             progress.info("compiled kernel %s", self.name)
         path = self._path(sig, data.codegen)
         if path is None:
-            _say_once("no user folder for caches is known; name one with XDG_CACHE_HOME")
+            _say_once(NO_FOLDER)
         elif not data.library.has_dynamic_globals:  # addresses of this process
             try:
                 _make_private(path.parent)
@@ -158,6 +159,19 @@ def kept() -> list[Path]:
         return sorted(place.glob(f"*{SUFFIX}")) if place is not None and is_private(place) else []
     except OSError:
         return []
+
+
+def problem() -> str | None:
+    """Why compiled kernels cannot be kept; None if they can."""
+    place = folder()
+    if place is None:
+        return NO_FOLDER
+    try:
+        _make_private(place)
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
 
 
 def is_private(place: Path) -> bool:

@@ -28,6 +28,11 @@ def threading_layer() -> str | None:
         return None
 
 
+def threads() -> int:
+    """How many threads a parallel kernel runs on."""
+    return numba.get_num_threads()
+
+
 class Turn:
     """POOL's turn, where kernels may run. ConfigError where they may not."""
 
