@@ -48,6 +48,9 @@ EXAMPLES: tuple[Example, ...] = (
     ("add", [TOKENS, (2, 1, 6)], {}),
     ("multiply", [MAP, 0.5], {}),
     ("activate", [MAP, "gelu"], {}),
+    ("activate", [MAP, "relu"], {}),
+    ("activate", [MAP, "sigmoid"], {}),
+    ("activate", [MAP, "hardswish"], {}),
     ("linear", [MAP, (4, 6)], {}),
     ("linear", [TOKENS, (4, 6), (4,)], {"activation": "relu", "scale": (4,), "residual": (2, 12, 4)}),
     ("gated", [TOKENS, "silu"], {}),
@@ -63,6 +66,11 @@ EXAMPLES: tuple[Example, ...] = (
     ("relative_bias", [(3, 5, 7)], {"grid": (3, 4), "class_bias": (3, 3)}),
     ("axis_bias", [(4, 3, 12, 8), (3, 3, 8), (4, 4, 8)], {}),
     ("conv2d", [MAP, (4, 6, 3, 3), (4,)], {"padding": 1}),
+    (
+        "conv2d",
+        [MAP, (4, 6, 3, 3)],
+        {"padding": 1, "pre_activation": "relu", "activation": "silu", "residual": (2, 5, 7, 4)},
+    ),
     ("conv2d", [(1, 4, 128, 1024), (4, 1024, 3, 3)], {"padding": 1}),  # large enough for more than one band
     ("conv2d", [MAP, (4, 6, 3, 2)], {"stride": 2, "padding": ((0, 1), (2, 0))}),
     ("conv2d", [MAP, (4, 6, 3, 3)], {"dilation": 2, "padding": 1}),
