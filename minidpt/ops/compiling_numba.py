@@ -33,6 +33,7 @@ from .. import __version__
 
 SUFFIX = ".kernel"
 FOLDER = re.compile(r"\d[\w.+]*-\d[\w.+]*-[0-9a-f]{16}")  # what `key` makes
+SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "ENABLE_AVX", "BOUNDSCHECK", "DEBUGINFO_DEFAULT")  # change code
 KEPT_FOLDERS = 3  # of other versions, the last ones used
 DIGEST_BYTES = 32
 NO_FOLDER = "no user folder for caches is known; name one with XDG_CACHE_HOME"
@@ -122,7 +123,8 @@ class KernelCache(NullCache):
         place = folder()
         if place is None:
             return None
-        kind = hashlib.sha256(repr((str(sig), codegen.magic_tuple())).encode()).hexdigest()[:16]
+        settings = [getattr(numba.config, name, None) for name in SETTINGS]
+        kind = hashlib.sha256(repr((str(sig), codegen.magic_tuple(), settings)).encode()).hexdigest()[:16]
         return place / f"{self.name}-{kind}.{sys.implementation.cache_tag}{getattr(sys, 'abiflags', '')}{SUFFIX}"
 
 
@@ -241,3 +243,7 @@ def _unpacked(content: bytes) -> Any:
 @cache
 def _say_once(why: str) -> None:
     progress.warning("compiled kernels cannot be kept, every process compiles anew: %s", why)
+
+
+with contextlib.suppress(OSError):
+    key()  # now, lest the sources change between their import and the first kernel
