@@ -76,16 +76,6 @@ def test_nothing_heavy_is_imported_before_a_verb_runs():
     assert run(script=script).stdout == b"[]\n"
 
 
-def test_threads_bound_the_pools_before_numpy_loads():
-    script = (
-        "import os, sys\n"
-        "from minidpt.cli import build_parser, options\n"
-        "options.set_threads(build_parser('depth').parse_args(['a', '--threads', '1']).threads)\n"
-        "print('numpy' in sys.modules, *(os.environ[name] for name in options.THREAD_VARIABLES))"
-    )
-    assert run(script=script, env={"OMP_NUM_THREADS": "2"}).stdout == b"False 1 1 1 1\n"
-
-
 def test_closed_pipe_is_silent():
     for words in (["--help"], ["depth", "--help"], ["--version"]):
         read, write = os.pipe()

@@ -20,11 +20,11 @@ BANNED_NAMES = {"utils", "helpers", "common", "misc"}
 
 # A module may import only modules of lower rank, or its neighbours where the rank is a package of its own.
 RANKS = {
-    "errors": 0, "outputs": 0,
+    "errors": 0, "outputs": 0, "cpus": 0, "ops.compiling_numba": 0,
     "schema": 1, "presets": 1, "images": 1, "files": 1,
     "ops.layout": 1, "ops.pointwise": 1, "ops.attention": 1, "ops.resize": 2, "ops.conv": 2,
-    "ops.buffers": 1, "ops.vector_math_numba": 1, "ops.micro_numba": 1,
-    "ops.product_numba": 2,
+    "ops.buffers": 1, "ops.examples": 1, "ops.vector_math_numba": 1, "ops.micro_numba": 1,
+    "ops.product_numba": 2, "ops.turns_numba": 2,
     "ops.pointwise_numba": 3, "ops.attention_numba": 3, "ops.winograd_numba": 3,
     "ops.conv_numba": 4, "ops.resize_numba": 4,
     "ops.backends": 5, "ops.counting": 6, "ops": 6,
@@ -39,7 +39,7 @@ RANKS = {
     "pretrained": 14,
     "auto_backbone": 15, "model": 16,
     "processing": 17, "render": 17,
-    "saving": 18, "inspection": 18, "pipelines": 18,
+    "saving": 18, "inspection": 18, "pipelines": 18, "diagnosis": 18,
     "verification": 19, "conversion": 19,
     "cli": 20,
 }  # fmt: skip

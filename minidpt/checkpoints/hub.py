@@ -67,8 +67,17 @@ def is_downloaded(repo_id: str, about: Any) -> bool:
 
 def cache_folder(repo_id: str) -> Path:
     """Where the Hub's library keeps what it downloads: HF_HUB_CACHE, below HF_HOME unless set."""
-    hub, _ = library(repo_id)
-    return Path(hub.constants.HF_HUB_CACHE)
+    return Path(_constants(repo_id).HF_HUB_CACHE)
+
+
+def is_offline() -> bool:
+    """Whether HF_HUB_OFFLINE forbids to ask the Hub."""
+    return bool(_constants("").HF_HUB_OFFLINE)
+
+
+def _constants(repo_id: str) -> Any:
+    library(repo_id)
+    return importlib.import_module("huggingface_hub.constants")
 
 
 def folder_name(repo_id: str) -> str:

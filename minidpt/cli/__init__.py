@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from .. import errors
 from .options import Parser, add_common
+from .progress import kernels_shown
 from .report import UsageError, fail, say, warnings_as_notes, write_anything
 
 VERBS = {
@@ -23,6 +24,8 @@ VERBS = {
     "inspect": "what a model is made of: stages, shapes, parameters",
     "verify": "a model against transformers or a recorded reference, stage by stage",
     "convert": "a checkpoint -> a folder that minidpt and transformers load, in another type",
+    "warmup": "compile Numba's kernels ahead, once for this user and machine",
+    "doctor": "versions, CPU, threads, folders, and a self-test: what a report about a problem should say",
 }
 
 DONE, SOME_FAILED, USAGE, BAD_MODEL, BAD_INPUT, NO_NETWORK, NO_RESOURCES, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
@@ -92,7 +95,10 @@ def _dispatch(words: list[str]) -> int:
     if words[0] not in VERBS:
         raise UsageError(_unknown(words[0]))
     args = build_parser(words[0]).parse_args(words[1:])
-    return args.run(args)
+    if getattr(args, "json", False):
+        return args.run(args)
+    with kernels_shown():
+        return args.run(args)
 
 
 def _help() -> str:

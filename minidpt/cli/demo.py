@@ -5,6 +5,7 @@ import os
 from importlib import resources
 from pathlib import Path
 
+from ..cpus import bound_pools
 from . import depth, options
 from .inputs import plan_outputs
 from .report import UsageError, printable, say, say_json
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    options.set_threads(args.threads)
+    bound_pools(args.threads)
     from ..errors import ResourceError
     from ..files import publish_bytes
     from ..saving import DEPTH_SUFFIXES

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from ..cpus import bound_pools
 from . import options
 from .inputs import about_run, for_each, load_model, plan_outputs
 from .report import note
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    options.set_threads(args.threads)
+    bound_pools(args.threads)
     from ..saving import DEFAULT_DEPTH_FORMATS, DEPTH_SUFFIXES
 
     formats = list(args.format or DEFAULT_DEPTH_FORMATS)

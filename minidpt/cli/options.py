@@ -6,7 +6,6 @@ test holds the lists together.
 
 import argparse
 import os
-import sys
 from typing import Any, NoReturn
 
 from .report import UsageError
@@ -15,7 +14,6 @@ COLORMAPS = ("inferno", "turbo", "magma", "viridis", "Spectral_r", "gray")
 DEPTH_FORMATS = ("png16", "npy", "pfm", "tiff", "png", "json")
 BACKENDS = ("auto", "numpy", "numba")
 PRECISIONS = ("highest", "high", "medium")
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 MAX_SIDE = 16384  # of --size: far above any published model, low enough that a typing error does not fill the memory
 
 
@@ -53,7 +51,11 @@ def add_model(parser: argparse.ArgumentParser, default: str | None) -> None:
 def add_compute(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", choices=BACKENDS, default="auto", help="what computes (default: %(default)s)")
     parser.add_argument("--precision", choices=PRECISIONS, default="highest", help="of products (default: %(default)s)")
-    parser.add_argument("--threads", type=threads, metavar="N", help="CPU threads (default: all)")
+    add_threads(parser)
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=threads, metavar="N", help="CPU threads (default: all it may use)")
 
 
 def positive(text: str) -> int:
@@ -89,15 +91,6 @@ def size(text: str) -> tuple[int, int]:
     if max(height, width) > MAX_SIDE:
         raise argparse.ArgumentTypeError(f"expected at most {MAX_SIDE} pixels a side, got {text!r}")
     return height, width
-
-
-def set_threads(count: int | None) -> None:
-    """Bound the thread pools of BLAS and Numba. They read this when first imported, so it comes before NumPy is."""
-    if count is None:
-        return
-    for variable in THREAD_VARIABLES:
-        if variable != "NUMBA_NUM_THREADS" or "numba" not in sys.modules:  # Numba refuses a change once it runs
-            os.environ[variable] = str(count)
 
 
 def given(**options: Any) -> dict[str, Any]:

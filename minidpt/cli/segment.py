@@ -5,6 +5,7 @@ import time
 from functools import cache
 from typing import Any
 
+from ..cpus import bound_pools
 from . import options
 from .inputs import about_run, for_each, load_model, plan_outputs
 from .report import UsageError
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.model is None:
         raise UsageError("no model for segmentation is embedded; name one, for example --model Intel/dpt-large-ade")
-    options.set_threads(args.threads)
+    bound_pools(args.threads)
     from .. import DPTForSemanticSegmentation, load_image
     from ..pipelines import segment
     from ..render import class_shares

@@ -9,6 +9,7 @@ import os
 import shlex
 from typing import Any
 
+from ..cpus import bound_pools
 from . import options
 from .inputs import model_name
 from .report import UsageError, note, printable, say, say_json
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    options.set_threads(args.threads)
+    bound_pools(args.threads)
     if args.thin and not args.save:
         raise UsageError("--thin goes with --save")
     if args.precision == "medium":

@@ -7,10 +7,11 @@ then take turns on the cores too often.
 import math
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 
 from . import attention
 from .buffers import POOL
+from .compiling_numba import compiled
 from .micro_numba import LOW_ROWS, WIDTH, multiply_low_block, multiply_low_pairs
 from .product_numba import CHUNK, FULL, panel_memory
 from .vector_math_numba import MAP, REDUCE, bfloat16_bits, exp32
@@ -40,7 +41,7 @@ def attention_weights(
     return scores
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=MAP)
 def _softmax(scores, factors, bias, mask):
     """scores: (N, A, T, S), overwritten   factors: (A,)   bias: (1 or N, A, T, S)   mask: (W, T, S)   or empty"""
     n_sequences, heads, queries, keys = scores.shape
@@ -66,7 +67,7 @@ def _softmax(scores, factors, bias, mask):
             row[s] *= inverse
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def _largest(row):
     """The largest number of a row; NaN may be passed over, as exp of it stays NaN."""
     lanes = np.empty(LANES, np.float32)
@@ -85,7 +86,7 @@ def _largest(row):
     return top
 
 
-@njit(fastmath=REDUCE, error_model="numpy", cache=True)
+@compiled(fastmath=REDUCE)
 def _sum(row):
     total = np.float32(0.0)
     for s in range(len(row)):
@@ -125,7 +126,7 @@ def _by_key(scores: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(scores.swapaxes(-1, -2))
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=MAP)
 def _attend(query, key, value, factors, bias, mask, mixed, threads):
     """mixed: (N, T, A, V)   factors: (A,)   bias: (1 or N, A, S, T)   mask: (W, S, T)   or empty
 
@@ -181,7 +182,7 @@ def _attend(query, key, value, factors, bias, mask, mixed, threads):
             _write_mixed(sums, total, depth, count, mixed[n, first : first + count, a])
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=MAP)
 def _attend_pairs(query, key, value, factors, bias, mask, mixed, threads):
     """As `_attend`, in bfloat16: two neighbours of each sum lie beside each other in 32 bits.
 
@@ -232,7 +233,7 @@ def _attend_pairs(query, key, value, factors, bias, mask, mixed, threads):
             _write_mixed(sums, total, depth, count, mixed[n, first : first + count, a])
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def _pair_up(scores, size, shares):
     """Two keys' scores -> one number of 32 bits, the earlier key in the lower half.   (S, WIDTH) -> (S / 2, WIDTH)"""
     if size % 2:
@@ -243,7 +244,7 @@ def _pair_up(scores, size, shares):
             shares[s, j] = np.int32(low) | (np.int32(high) << np.int32(16))
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def _write_mixed(sums, total, depth, count, mixed):
     """sums: (V, WIDTH), over `total`: (WIDTH,) -> mixed: (count, V)"""
     for j in range(count):
@@ -252,7 +253,7 @@ def _write_mixed(sums, total, depth, count, mixed):
             mixed[j, k] = sums[k, j] * inverse
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def add_columns(scores, extra, start, size, first, count):
     """extra: (S, T)"""
     low = np.uint64(first)  # unsigned, as in `finish_block`
@@ -266,7 +267,7 @@ def add_columns(scores, extra, start, size, first, count):
                 scores[s, j] += extra[start + s, low + j]
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def _exponentials(scores, size, top, total, sums, later):
     """scores -> exp(scores - the largest so far), whose sums go to `total`; what was summed before shrinks accordingly.
 
@@ -306,7 +307,7 @@ def relative_bias(table: np.ndarray, grid: tuple[int, int], class_bias: np.ndarr
     return bias
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True)
 def _lay_out(table, height, width, by_key, first):
     """by_key[a, first + (v, u), first + (y, x)] = table[a, y - v + H - 1, x - u + W - 1]"""
     for i in prange(len(table) * height * width):

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ..cpus import bound_numba
 from ..errors import ConfigError
 from . import attention, conv, layout, pointwise, resize
-from .buffers import POOL
 
 MENU: dict[str, tuple[str, ...]] = {
     "layout": (
@@ -92,21 +92,27 @@ PRECISIONS = ("medium", "high", "highest")  # from the least to the most exact
 
 @cache
 def numba_backend(precision: str = "highest") -> Backend:
-    """The column of Numba's kernels, at a precision that this CPU has. ConfigError where Numba cannot be imported."""
+    """The column of Numba's kernels, at a precision that this CPU has. ConfigError where kernels cannot run."""
     # else each thread of a kernel spins for milliseconds after it, on a core that others need: 2.4x
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    names = [f"{row}_numba" for row in ("pointwise", "attention", "conv", "resize")]
+    bound_numba()
+    names = [f"{row}_numba" for row in ("pointwise", "attention", "conv", "resize", "turns")]
     try:
         kernels = {name.removesuffix("_numba"): import_module(f".{name}", __package__) for name in names}
     except ImportError as error:
         raise ConfigError(f"backend numba: Numba cannot be imported ({error}); use backend numpy") from None
+    turn = kernels.pop("turns").TURN
+    turn.allowed()
     means: dict[str, str] = import_module(".micro_numba", __package__).MEANS
     table, prepare = column(ROWS, kernels), kernels["conv"].prepare
     if precision == "medium":
         table["attend"] = partial(table["attend"], pairs=True)
         prepare = partial(prepare, pairs=True)
-    # one of Numba's threading layers ends the process when two threads of Python run kernels at once
-    return Backend("numba", table, prepare, precision, tuple(means), numba_backend, means[precision], True, POOL)
+    return Backend("numba", table, prepare, precision, tuple(means), numba_backend, means[precision], True, turn)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=numba_backend.cache_clear)
 
 
 def choose(backend: str | Backend = "auto", precision: str = "highest") -> tuple[Backend, str]:

@@ -5,6 +5,7 @@ more than most ops do. Here a block that nobody looks at any more serves the nex
 turn (one forward pass) did not use is given back at its end.
 """
 
+import os
 import sys
 from bisect import bisect_left, bisect_right
 from math import prod
@@ -59,6 +60,10 @@ class Pool:
         start = -block.ctypes.data % LINE // block.itemsize
         return block[start : start + size].reshape(shape)
 
+    def after_fork(self) -> None:
+        """In a new process: the turn is free, as a thread that had it does not exist here."""
+        self._lock = RLock()
+
     def __enter__(self) -> "Pool":
         self._lock.acquire()
         return self
@@ -72,3 +77,5 @@ class Pool:
 
 
 POOL = Pool()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=POOL.after_fork)

@@ -6,10 +6,11 @@ registers (product_numba.py): no field is ever written down. 8x on dpt-large's f
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from . import conv
 from .buffers import POOL
+from .compiling_numba import compiled
 from .conv import Padding, output_size, padding_pairs
 from .pointwise_numba import activate, finish
 from .product_numba import ROWS, Panels, multiply, panels_of, product, rows_of
@@ -109,7 +110,7 @@ def _direct(x, weight, size, stride, padding, dilation, groups, relu, bias, code
     return y
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=MAP)
 def _frame(x, top, left, relu, seen):
     """seen: x, or relu(x), with zeros around it, as much of it as the kernel will see.   (N, H, W, C)"""
     n, height, width, channels = seen.shape
@@ -128,7 +129,7 @@ def _frame(x, top, left, relu, seen):
                     seen[picture, i % height, column, c] = x[picture, h, w, c]
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=MAP)
 def _frame_halves(x, top, left, relu, seen):
     """As `_frame`, in bfloat16."""
     n, height, width, channels = seen.shape

@@ -6,10 +6,11 @@ norm 13x. (benchmarks/ops.py, two cores of an AMD EPYC)
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from . import pointwise
 from .buffers import POOL, SMALLEST
+from .compiling_numba import compiled
 from .product_numba import NO_ROWS, NOTHING, Panels, product
 from .vector_math_numba import CODES, MAP, REDUCE, activate_row
 
@@ -37,7 +38,7 @@ def _rows(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.ascontiguousarray(np.broadcast_to(x, shape)).reshape(-1, shape[-1])
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=MAP)
 def _finish(y, bias, code, scale, residual):
     """y: (R, O), overwritten; arrays of length 0 are absent"""
     columns = y.shape[1]
@@ -65,7 +66,7 @@ def add(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return total
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True)
 def _add(x, y, total):
     for i in prange(len(x)):
         for c in range(x.shape[1]):
@@ -128,7 +129,7 @@ def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, *, eps: floa
     return y
 
 
-@njit(parallel=True, fastmath=REDUCE, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=REDUCE)
 def _layer_norm(x, weight, bias, eps, y):
     """x, y: (R, D); the two sums of a row in float64"""
     width = x.shape[1]
@@ -164,7 +165,7 @@ def group_norm(
     return _scaled(x.reshape(n, h * w, c), scale, shift, activation).reshape(n, h, w, c)
 
 
-@njit(parallel=True, fastmath=REDUCE, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=REDUCE)
 def _channel_sums(x):
     """x: (N, P, C) -> sums and sums of squares over the pixels, (2, N, C) float64, from bands that threads share"""
     n_pictures, pixels, channels = x.shape
@@ -188,7 +189,7 @@ def _scaled(x: np.ndarray, scale: np.ndarray, shift: np.ndarray, activation: str
     return y if activation in CODES else pointwise.activate(y, activation)
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=MAP)
 def _scale_shift(x, scale, shift, code, y):
     n_pictures, pixels, channels = x.shape
     for i in prange(n_pictures * pixels):

@@ -9,9 +9,10 @@ layers: 1.15 times OpenBLAS, which lays both out anew in every product.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 
 from .buffers import LINE, POOL, aligned
+from .compiling_numba import compiled
 from .micro_numba import ALIGNMENT, ROWS, WIDTH, multiply_block, multiply_pairs, prefetch
 from .vector_math_numba import MAP, activate_row, bfloat16_bits
 
@@ -64,7 +65,7 @@ def rows_of(weight: Panels) -> np.ndarray:
     return parts.reshape(weight.groups, -1, weight.inner)[:, : weight.out // weight.groups].reshape(weight.out, -1)
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True)
 def _lay(weight, panels):
     """weight: (groups, O, K) -> panels: (groups, P, K, WIDTH)"""
     out, inner = weight.shape[1:]
@@ -75,7 +76,7 @@ def _lay(weight, panels):
                 panels[g, p, k, o] = weight[g, p * WIDTH + o, k] if p * WIDTH + o < out else np.float32(0.0)
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True)
 def _lay_pairs(weight, panels):
     """weight: (groups, O, K) -> panels: (groups, P, K / 2, 2 WIDTH)"""
     out, inner = weight.shape[1:]
@@ -120,7 +121,7 @@ def _apart(x: np.ndarray, pairs: bool) -> np.ndarray:
     return spread
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True)
 def _copy(x, y):
     for i in prange(len(y)):
         if i < len(x):
@@ -130,7 +131,7 @@ def _copy(x, y):
             y[i] = np.float32(0.0)
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True)
 def _copy_halves(x, y):
     for i in prange(len(y)):
         if i < len(x):
@@ -178,7 +179,7 @@ def multiply(
     )
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=MAP)
 def _multiply(x, panels, pairs, groups, runs, run, stride, bias, code, scale, residual, y, height, width, threads):
     per_group, steps = len(panels) // groups, panels.shape[1]
     out = y.shape[1] // groups
@@ -256,7 +257,7 @@ def _multiply(x, panels, pairs, groups, runs, run, stride, bias, code, scale, re
             )
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def finish_block(block, flat, skipped, rows, channels, start, low, bias, code, scale, residual, y):
     """y[start + r, low + o] = scale activation(block[r, o] + bias) + residual, for the rows r from `skipped` on.
 
@@ -297,7 +298,7 @@ def finish_block(block, flat, skipped, rows, channels, start, low, bias, code, s
             y[start + r, low + o] = v
 
 
-@njit(error_model="numpy", cache=True)
+@compiled()
 def panel_memory(steps):
     """A panel (steps, WIDTH) where `multiply_block` can read it: its vectors straddle no cache lines."""
     memory = np.zeros(steps * WIDTH + ALIGNMENT // 4, np.float32)

@@ -5,10 +5,11 @@ of the work.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from . import resize
 from .buffers import POOL
+from .compiling_numba import compiled
 from .pointwise_numba import linear
 from .product_numba import Panels
 from .vector_math_numba import MAP
@@ -43,7 +44,7 @@ def resized_linear(
     return resize_bilinear(linear(x, weight, bias), (height, width), align_corners=align_corners)
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=MAP)
 def _bilinear(x, low, high, share, left, right, part, y):
     """x: (N, H, W, C)   low, high, share: for each output row, (H',)   left, right, part: for each column, (W',)"""
     n_pictures, channels = x.shape[0], x.shape[3]

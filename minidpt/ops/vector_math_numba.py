@@ -7,8 +7,10 @@ Neither assumes that there is no NaN or infinity.
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from .compiling_numba import compiled
 
 MAP = {"contract", "nsz", "arcp"}
 REDUCE = MAP | {"reassoc"}
@@ -35,7 +37,7 @@ int_of_bits = _bit_cast(types.float32, types.int32, ir.IntType(32))
 float_of_bits = _bit_cast(types.int32, types.float32, ir.FloatType())
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def exp32(x):
     """e^x to 2e-7 of it, for x from -87 to 88; below, about 1e-38.   x = n ln 2 + r, e^x = 2^n e^r, |r| <= ln(2) / 2"""
     x = LOWEST if x < LOWEST else x
@@ -52,7 +54,7 @@ def exp32(x):
     return p * float_of_bits((int_of_bits(shifted) << np.int32(23)) + ONE_BITS)
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def erf32(x):
     """The error function to 4e-7: x P(x^2) / Q(x^2), fitted on [-4, 4], beyond which it is 1 in float32."""
     x = np.float32(4.0) if x > np.float32(4.0) else x
@@ -74,24 +76,24 @@ def erf32(x):
     return x * p / q
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def gelu32(x):
     return x * (np.float32(0.5) + np.float32(0.5) * erf32(x * SQRT_HALF))
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def sigmoid32(x):
     """1 / (1 + e^-x); e^-|x| cannot overflow"""
     e = exp32(-abs(x))
     return (np.float32(1.0) if x >= np.float32(0.0) else e) / (np.float32(1.0) + e)
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def silu32(x):
     return x * sigmoid32(x)
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def hardswish32(x):
     y = x + np.float32(3.0)
     y = np.float32(0.0) if y < np.float32(0.0) else y
@@ -99,12 +101,12 @@ def hardswish32(x):
     return x * (y / np.float32(6.0))
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def relu32(x):
     return np.float32(0.0) if x < np.float32(0.0) else x
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def bfloat16_bits(x):
     """The nearest bfloat16's 16 bits, ties to even; NaN stays NaN."""
     bits = int_of_bits(x)
@@ -115,7 +117,7 @@ def bfloat16_bits(x):
 CODES = {None: 0, "relu": 1, "gelu": 2, "silu": 3, "swish": 3, "sigmoid": 4, "hardswish": 5}  # the rest stays NumPy's
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def activate_row(row, code):
     """The activation of that code, in place."""
     if code == 1:

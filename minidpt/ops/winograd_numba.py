@@ -10,9 +10,10 @@ Kernels are transformed anew each time: that costs 4 % of it, keeping them would
 """
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 
 from .buffers import LINE, POOL
+from .compiling_numba import compiled
 from .micro_numba import ROWS, WIDTH, multiply_block
 from .product_numba import CHUNK, FULL, NO_ROWS, NOTHING, PAGE, Panels
 from .vector_math_numba import MAP, activate_row, relu32
@@ -31,9 +32,9 @@ H2, H3, H6, H9, H12, H15 = (np.uint64(k * WIDTH) for k in (2, 3, 6, 9, 12, 15))
 (S1, S2, S3, S4, S5, S6, S12, S18, S24, S30) = (np.uint64(k * SLAB) for k in (1, 2, 3, 4, 5, 6, 12, 18, 24, 30))
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def _kernel_points(g0, g1, g2):
-    """G g: a polynomial's three numbers -> its values at the points, over the product of their distances to the others"""
+    """G g: a polynomial's three numbers -> its values at the points, over the product of their distances to others"""
     even_a, odd_a, even_b, odd_b = g0 + A * A * g2, A * g1, g0 + B * B * g2, B * g1
     return (
         g0 * BY_0,
@@ -45,7 +46,7 @@ def _kernel_points(g0, g1, g2):
     )
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=MAP)
 def _transform(panels, inner, points):
     """G g G^T of every kernel, computed in float64.   panels: (P, 9 I, WIDTH) -> points: (36, P, I, WIDTH), flat"""
     row, apart = np.uint64(inner * WIDTH), np.uint64(len(panels) * inner * WIDTH)
@@ -99,7 +100,7 @@ def conv3x3(
     return y
 
 
-@njit(parallel=True, fastmath=MAP, error_model="numpy", cache=True)
+@compiled(parallel=True, fastmath=MAP)
 def _conv3x3(x, panels, top, left, relu, bias, code, residual, y, inputs, products, stride):
     n, height, width, _ = y.shape
     inner, n_panels = panels.shape[2], panels.shape[1]
@@ -126,7 +127,7 @@ def _conv3x3(x, panels, top, left, relu, bias, code, residual, y, inputs, produc
                 _tile_out(m, t * row, TILES * row, start + t, down, across, bias, code, residual, before, after, y)
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def _tile_in(x, tile, down, across, top, left, relu, d, v, at, apart):
     """B^T d B of one tile into v, its 36 points `apart` from each other, from `at` on.   d: (36 SLAB,), to work in"""
     _, height, width, channels = x.shape
@@ -180,7 +181,7 @@ def _tile_in(x, tile, down, across, top, left, relu, d, v, at, apart):
                 v[to + c + a3], v[to + c + a4], v[to + c + a5] = p3, p4, p5
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def _points(x0, x1, x2, x3, x4, x5):
     """B^T x: six numbers of a row or column -> their polynomial at the six points"""
     even_a, odd_a = x4 - B2 * x2, A1 * (x3 - B2 * x1)
@@ -189,7 +190,7 @@ def _points(x0, x1, x2, x3, x4, x5):
     return first, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, last
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def _outputs(m0, m1, m2, m3, m4, m5):
     """A^T m: six points -> four outputs"""
     plus_a, minus_a, plus_b, minus_b = m1 + m2, m1 - m2, m3 + m4, m3 - m4
@@ -201,7 +202,7 @@ def _outputs(m0, m1, m2, m3, m4, m5):
     )
 
 
-@njit(fastmath=MAP, error_model="numpy", cache=True)
+@compiled(fastmath=MAP)
 def _tile_out(m, at, apart, tile, down, across, bias, code, residual, d, block, y):
     """activation(A^T m A + bias) + residual into y, of one tile.   d, block: (36 SLAB,), places to work"""
     _, height, width, channels = y.shape
