@@ -18,6 +18,7 @@ from .vector_math_numba import MAP, REDUCE, bfloat16_bits, exp32
 
 LANES = 16  # float32 numbers that a row's maximum is taken of at once
 CHUNK_KEYS = 1024  # keys whose scores for a panel of queries are held at a time: 128 KB, in the second cache
+AS_IT_IS, ALONG_CHANNELS, ALONG_TOKENS = 0, 1, 2  # of what numbers a unit of a packed head is made
 NO_BIAS = np.zeros((0, 0, 0, 0), np.float32)
 NO_MASK = np.zeros((0, 0, 0), np.float32)
 
@@ -35,7 +36,7 @@ def attention_weights(
     scores = np.matmul(query, key.swapaxes(-1, -2), out=POOL.empty((*query.shape[:3], key.shape[2])))
     heads = scores.shape[1]
     factor = np.float32(1 / math.sqrt(query.shape[-1])) if scale is None else np.asarray(scale, np.float32)
-    factors = np.ascontiguousarray(np.broadcast_to(factor.reshape(-1), (heads,)))
+    factors = np.array(np.broadcast_to(factor.reshape(-1), (heads,)))
     biases = NO_BIAS if bias is None else np.ascontiguousarray(bias).reshape(-1, *bias.shape[-3:])
     _softmax(scores, factors, biases, NO_MASK if mask is None else np.ascontiguousarray(mask))
     return scores
@@ -111,126 +112,117 @@ def attend(
     if key.shape[-2] != value.shape[-2] or query.shape[-1] != key.shape[-1]:
         return attention.attend(query, key, value)  # which says what is wrong
     n, heads, queries, width = query.shape
-    mixed = POOL.empty((n, queries, heads, value.shape[-1]))
     factor = np.float32(1 / math.sqrt(width)) if scale is None else np.asarray(scale, np.float32)
-    factors = np.ascontiguousarray(np.broadcast_to(factor.reshape(-1), (heads,)))
+    factors = np.array(np.broadcast_to(factor.reshape(-1), (heads,)))
+    keys, depth = value.shape[2:]
+    units, rows = (-(-width // 2), -(-keys // 2)) if pairs else (width, keys)
+    packed = (
+        _packed(query, factors, queries, units, ALONG_CHANNELS if pairs else AS_IT_IS),
+        _packed(key, np.ones(heads, np.float32), _up(keys, LOW_ROWS), units, ALONG_CHANNELS if pairs else AS_IT_IS),
+        _packed(value, np.ones(heads, np.float32), rows, _up(depth, LOW_ROWS), ALONG_TOKENS if pairs else AS_IT_IS),
+    )
+    mixed = POOL.empty((n, queries, heads, depth))
     biases = NO_BIAS if bias is None else _by_key(bias.reshape(-1, *bias.shape[-3:]))
     masks = NO_MASK if mask is None else _by_key(mask)
-    kernel = _attend_pairs if pairs else _attend
-    kernel(query, key, value, factors, biases, masks, mixed, get_num_threads())
+    _attend(*packed, keys, pairs, biases, masks, mixed, get_num_threads())
     return mixed.transpose(0, 2, 1, 3)
 
 
 def _by_key(scores: np.ndarray) -> np.ndarray:
     """(..., T, S) -> (..., S, T) in memory; `relative_bias` lays it out so already"""
-    return np.ascontiguousarray(scores.swapaxes(-1, -2))
+    by_key = scores.swapaxes(-1, -2)
+    return by_key if by_key.flags.c_contiguous else by_key.copy()
+
+
+def _up(count: int, step: int) -> int:
+    return -(-count // step) * step
+
+
+def _packed(x: np.ndarray, factors: np.ndarray, rows: int, units: int, way: int) -> np.ndarray:
+    """factors times x: (N, A, T, K), head by head: (N A, rows, units), zeros beyond x.
+
+    A unit is a number, or two of bfloat16: neighbours along the channels, or one of each of two tokens.
+    """
+    packed = POOL.empty((x.shape[0] * x.shape[1], rows, units))
+    _pack(x, factors, packed, packed.view(np.uint16), way)
+    return packed
 
 
 @compiled(parallel=True, fastmath=MAP)
-def _attend(query, key, value, factors, bias, mask, mixed, threads):
-    """mixed: (N, T, A, V)   factors: (A,)   bias: (1 or N, A, S, T)   mask: (W, S, T)   or empty
+def _pack(x, factors, packed, halves, way):
+    """halves: the memory of `packed`, (N A, rows, 2 units)"""
+    heads, tokens, width = x.shape[1:]
+    for i in prange(len(packed)):
+        head, factor = x[i // heads, i % heads], factors[i % heads]
+        if packed.shape[1] > tokens or packed.shape[2] > width or way != AS_IT_IS:
+            packed[i] = np.float32(0.0)
+        for t in range(tokens):
+            if way == AS_IT_IS:
+                for k in range(width):
+                    packed[i, t, k] = head[t, k] * factor
+            elif way == ALONG_CHANNELS:
+                for k in range(width):
+                    halves[i, t, k] = bfloat16_bits(head[t, k] * factor)
+            else:
+                for k in range(width):
+                    halves[i, t // 2, 2 * k + t % 2] = bfloat16_bits(head[t, k] * factor)
 
+
+@compiled(parallel=True, fastmath=MAP)
+def _attend(queries, keys, values, n_keys, pairs, bias, mask, mixed, threads):
+    """queries: (N A, T, units)   keys: (N A, S, units)   values: (N A, S, V), pairs: S / 2   as `_packed` lays them out
+
+    mixed: (N, T, A, V)   bias: (1 or N, A, S, T)   mask: (W, S, T)   or empty
     A panel of WIDTH queries at a time, one to a column: scores (keys, WIDTH), which is how both products want them.
     """
-    n_sequences, heads, queries, width = query.shape
-    keys, depth = key.shape[2], value.shape[3]
-    panels = -(-queries // WIDTH)
-    tasks = n_sequences * heads * panels
-    deep = -(-depth // LOW_ROWS) * LOW_ROWS
+    _, n_queries, heads, depth = mixed.shape
+    units, deep = queries.shape[2], values.shape[2]
+    panels = -(-n_queries // WIDTH)
+    tasks = len(queries) * panels
     for thread in prange(threads):
-        # one head's keys and values, and one panel of queries; zeros beyond what is filled
-        head_keys = np.zeros((-(-keys // LOW_ROWS) * LOW_ROWS, width), np.float32)
-        head_values = np.zeros((keys, deep), np.float32)
-        columns = panel_memory(width)
-        scores = panel_memory(min(CHUNK_KEYS, len(head_keys)))
+        columns, scores = panel_memory(units), panel_memory(min(CHUNK_KEYS, keys.shape[1]) + 1)
+        shares = panel_memory(min(CHUNK_KEYS, keys.shape[1]) // 2 + 1).view(np.int32)
         sums = np.empty((deep, WIDTH), np.float32)
         top, total = np.empty(WIDTH, np.float32), np.empty(WIDTH, np.float32)
-        packed = -1
         for task in range(thread * tasks // threads, (thread + 1) * tasks // threads):
-            first, a, n = task % panels * WIDTH, task // panels % heads, task // (panels * heads)
-            if packed != task // panels:
-                packed = task // panels
-                for s in range(keys):
-                    for k in range(width):
-                        head_keys[s, k] = key[n, a, s, k]
-                    for k in range(depth):
-                        head_values[s, k] = value[n, a, s, k]
-            count = min(WIDTH, queries - first)
+            first, head = task % panels * WIDTH, task // panels
+            n, a, count = head // heads, head % heads, min(WIDTH, n_queries - first)
             for j in range(count):
-                for k in range(width):
-                    columns[k, j] = query[n, a, first + j, k] * factors[a]
-            top[:], total[:] = -np.inf, np.float32(0.0)
-            for start in range(0, keys, CHUNK_KEYS):
-                size = min(CHUNK_KEYS, keys - start)
+                for k in range(units):
+                    columns[k, j] = queries[head, first + j, k]
+            for j in range(WIDTH):
+                top[j], total[j] = -np.inf, np.float32(0.0)
+            for start in range(0, n_keys, CHUNK_KEYS):
+                size = min(CHUNK_KEYS, n_keys - start)
                 for s in range(0, size, LOW_ROWS):
-                    at, to = head_keys.ctypes.data + (start + s) * width * 4, scores.ctypes.data + s * WIDTH * 4
-                    multiply_low_block(at, width * 4, 4, columns.ctypes.data, to, WIDTH * 4, width, False)
+                    at = keys.ctypes.data + (head * keys.shape[1] + start + s) * units * 4
+                    b, to = columns.ctypes.data, scores.ctypes.data + s * WIDTH * 4
+                    if pairs:
+                        multiply_low_pairs(at, units * 4, 4, b, to, WIDTH * 4, units, False)
+                    else:
+                        multiply_low_block(at, units * 4, 4, b, to, WIDTH * 4, units, False)
                 if len(bias):
                     add_columns(scores, bias[n % len(bias), a], start, size, first, count)
                 if len(mask):
                     add_columns(scores, mask[n % len(mask)], start, size, first, count)
                 _exponentials(scores, size, top, total, sums, start > 0)
+                if pairs:
+                    _pair_up(scores, size, shares)
                 for v in range(0, deep, LOW_ROWS):
                     to = sums.ctypes.data + v * WIDTH * 4
-                    for s in range(0, size, CHUNK):
-                        at, b = (
-                            head_values.ctypes.data + ((start + s) * deep + v) * 4,
-                            scores.ctypes.data + s * WIDTH * 4,
-                        )
-                        count_here = min(CHUNK, size - s)
-                        multiply_low_block(at, 4, deep * 4, b, to, WIDTH * 4, count_here, start + s > 0)
-            _write_mixed(sums, total, depth, count, mixed[n, first : first + count, a])
-
-
-@compiled(parallel=True, fastmath=MAP)
-def _attend_pairs(query, key, value, factors, bias, mask, mixed, threads):
-    """As `_attend`, in bfloat16: two neighbours of each sum lie beside each other in 32 bits.
-
-    Those are two numbers of a key in the first product, two keys in the second.
-    """
-    n_sequences, heads, queries, width = query.shape
-    keys, depth = key.shape[2], value.shape[3]
-    panels, half_width, half_keys = -(-queries // WIDTH), -(-width // 2), -(-keys // 2)
-    tasks = n_sequences * heads * panels
-    deep = -(-depth // LOW_ROWS) * LOW_ROWS
-    for thread in prange(threads):
-        head_keys = np.zeros((-(-keys // LOW_ROWS) * LOW_ROWS, 2 * half_width), np.uint16)
-        head_values = np.zeros((half_keys, deep, 2), np.uint16)
-        columns = panel_memory(half_width).view(np.uint16)
-        scores = panel_memory(min(CHUNK_KEYS, len(head_keys)) + 1)
-        shares = panel_memory(min(CHUNK_KEYS, len(head_keys)) // 2 + 1).view(np.int32)
-        sums = np.empty((deep, WIDTH), np.float32)
-        top, total = np.empty(WIDTH, np.float32), np.empty(WIDTH, np.float32)
-        packed = -1
-        for task in range(thread * tasks // threads, (thread + 1) * tasks // threads):
-            first, a, n = task % panels * WIDTH, task // panels % heads, task // (panels * heads)
-            if packed != task // panels:
-                packed = task // panels
-                for s in range(keys):
-                    for k in range(width):
-                        head_keys[s, k] = bfloat16_bits(key[n, a, s, k])
-                    for k in range(depth):
-                        head_values[s // 2, k, s % 2] = bfloat16_bits(value[n, a, s, k])
-            count = min(WIDTH, queries - first)
+                    if pairs:
+                        at = values.ctypes.data + ((head * values.shape[1] + start // 2) * deep + v) * 4
+                        b, half = shares.ctypes.data, -(-size // 2)
+                        multiply_low_pairs(at, 4, deep * 4, b, to, WIDTH * 4, half, start > 0)
+                    else:
+                        for s in range(0, size, CHUNK):
+                            at = values.ctypes.data + ((head * values.shape[1] + start + s) * deep + v) * 4
+                            b, part = scores.ctypes.data + s * WIDTH * 4, min(CHUNK, size - s)
+                            multiply_low_block(at, 4, deep * 4, b, to, WIDTH * 4, part, start + s > 0)
             for j in range(count):
-                for k in range(width):
-                    columns[k // 2, 2 * j + k % 2] = bfloat16_bits(query[n, a, first + j, k] * factors[a])
-            top[:], total[:] = -np.inf, np.float32(0.0)
-            for start in range(0, keys, CHUNK_KEYS):
-                size = min(CHUNK_KEYS, keys - start)
-                for s in range(0, size, LOW_ROWS):
-                    at, to = head_keys.ctypes.data + (start + s) * half_width * 4, scores.ctypes.data + s * WIDTH * 4
-                    multiply_low_pairs(at, half_width * 4, 4, columns.ctypes.data, to, WIDTH * 4, half_width, False)
-                if len(bias):
-                    add_columns(scores, bias[n % len(bias), a], start, size, first, count)
-                if len(mask):
-                    add_columns(scores, mask[n % len(mask)], start, size, first, count)
-                _exponentials(scores, size, top, total, sums, start > 0)
-                _pair_up(scores, size, shares)
-                for v in range(0, deep, LOW_ROWS):
-                    at, to = head_values.ctypes.data + (start // 2 * deep + v) * 4, sums.ctypes.data + v * WIDTH * 4
-                    multiply_low_pairs(at, 4, deep * 4, shares.ctypes.data, to, WIDTH * 4, -(-size // 2), start > 0)
-            _write_mixed(sums, total, depth, count, mixed[n, first : first + count, a])
+                inverse = np.float32(1.0) / total[j]
+                for k in range(depth):
+                    mixed[n, first + j, a, k] = sums[k, j] * inverse
 
 
 @compiled(fastmath=MAP)
@@ -242,15 +234,6 @@ def _pair_up(scores, size, shares):
         for j in range(WIDTH):
             low, high = bfloat16_bits(scores[2 * s, j]), bfloat16_bits(scores[2 * s + 1, j])
             shares[s, j] = np.int32(low) | (np.int32(high) << np.int32(16))
-
-
-@compiled(fastmath=MAP)
-def _write_mixed(sums, total, depth, count, mixed):
-    """sums: (V, WIDTH), over `total`: (WIDTH,) -> mixed: (count, V)"""
-    for j in range(count):
-        inverse = np.float32(1.0) / total[j]
-        for k in range(depth):
-            mixed[j, k] = sums[k, j] * inverse
 
 
 @compiled(fastmath=MAP)

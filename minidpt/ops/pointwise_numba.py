@@ -35,7 +35,8 @@ def finish(
 
 
 def _rows(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    return np.ascontiguousarray(np.broadcast_to(x, shape)).reshape(-1, shape[-1])
+    whole = x if x.shape == shape and x.flags.c_contiguous else np.array(np.broadcast_to(x, shape))
+    return whole.reshape(-1, shape[-1])
 
 
 @compiled(parallel=True, fastmath=MAP)
@@ -156,7 +157,7 @@ def group_norm(
     if c % groups:
         return pointwise.group_norm(x, weight, bias, groups=groups, eps=eps)  # which says what is wrong
     x = np.ascontiguousarray(x)
-    sums = _channel_sums(x.reshape(n, h * w, c)).reshape(2, n, groups, c // groups).sum(axis=-1)
+    sums = _channel_sums(x.reshape(n, h * w, c)).sum(axis=0).reshape(2, n, groups, c // groups).sum(axis=-1)
     mean, square = sums / (h * w * (c // groups))
     factor = 1 / np.sqrt(square - mean * mean + eps)
     factor, mean = (np.repeat(v, c // groups, axis=1) for v in (factor, mean))
@@ -167,7 +168,7 @@ def group_norm(
 
 @compiled(parallel=True, fastmath=REDUCE)
 def _channel_sums(x):
-    """x: (N, P, C) -> sums and sums of squares over the pixels, (2, N, C) float64, from bands that threads share"""
+    """x: (N, P, C) -> sums and sums of squares over the pixels of each band, (bands, 2, N, C) float64"""
     n_pictures, pixels, channels = x.shape
     bands = min(16, pixels)
     parts = np.zeros((bands, 2, n_pictures, channels))
@@ -179,7 +180,7 @@ def _channel_sums(x):
                     v = np.float64(x[n, i, c])
                     total[c] += v
                     square[c] += v * v
-    return parts.sum(axis=0)
+    return parts
 
 
 def _scaled(x: np.ndarray, scale: np.ndarray, shift: np.ndarray, activation: str | None) -> np.ndarray:

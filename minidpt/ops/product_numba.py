@@ -160,9 +160,11 @@ def multiply(
     x: (N, H, W, C), of which W' >= ROWS pixels to a row may be read   y: (N, H', W', O)
     runs: where each run that the kernel sees begins, in bytes from its first pixel   run: its length, in 4 bytes
     """
+    joined = NO_ROWS if residual is None else residual.reshape(-1, weight.out)
+    panels = weight.memory
     _multiply(
-        x,
-        weight.memory,
+        (x.ctypes.data, *x.strides[:3]),
+        (panels.ctypes.data, panels.strides[0], len(panels), panels.shape[1]),
         weight.pairs,
         weight.groups,
         runs,
@@ -171,7 +173,7 @@ def multiply(
         NOTHING if bias is None else bias,
         code,
         NOTHING if scale is None else scale,
-        NO_ROWS if residual is None else residual.reshape(-1, weight.out),
+        joined,
         y.reshape(-1, weight.out),
         y.shape[1],
         y.shape[2],
@@ -181,13 +183,18 @@ def multiply(
 
 @compiled(parallel=True, fastmath=MAP)
 def _multiply(x, panels, pairs, groups, runs, run, stride, bias, code, scale, residual, y, height, width, threads):
-    per_group, steps = len(panels) // groups, panels.shape[1]
-    out = y.shape[1] // groups
+    """x: address, bytes from picture to picture, row to row, pixel to pixel
+
+    panels: address, bytes from one to the next, how many, steps in each.   So one kernel serves all kinds of arrays.
+    """
+    (x_at, over, down, right), (panels_at, apart, n_panels, steps) = x, panels
+    per_group, out = n_panels // groups, y.shape[1] // groups
     across = -(-width // ROWS)
-    blocks, n_panels = len(y) // width * across, len(panels)
+    blocks = len(y) // width * across
     # each thread takes its share of the panels or of the rows, whichever divides better
     by_panels = -(-n_panels // threads) * blocks <= -(-blocks // threads) * n_panels
     rows_first = n_panels * steps * WIDTH <= SMALL_WEIGHT
+    right *= stride
     for thread in prange(threads):
         first, last, top, bottom = 0, n_panels, 0, blocks
         if by_panels:
@@ -195,8 +202,7 @@ def _multiply(x, panels, pairs, groups, runs, run, stride, bias, code, scale, re
         else:
             top, bottom = thread * blocks // threads, (thread + 1) * blocks // threads
         block = np.empty((ROWS, WIDTH), np.float32)
-        flat = block.reshape(-1)
-        c = block.ctypes.data
+        flat, c = block.reshape(-1), block.ctypes.data
         for i in range((bottom - top) * (last - first)):
             if rows_first:
                 m, p = top + i // (last - first), first + i % (last - first)
@@ -205,50 +211,31 @@ def _multiply(x, panels, pairs, groups, runs, run, stride, bias, code, scale, re
             line, column = m // across, m % across * ROWS
             start = max(0, min(column, width - ROWS))  # the last block of a row overlaps the one before
             g, low = p // per_group, p % per_group * WIDTH
-            n, h = line // height, line % height
-            a = x.ctypes.data + n * x.strides[0] + h * stride * x.strides[1] + start * stride * x.strides[2]
-            a += g * (run * 4 if groups > 1 else 0)
-            b = panels.ctypes.data + p * panels.strides[0]
+            a = x_at + line // height * over + line % height * stride * down + start * right
+            if groups > 1:
+                a += g * run * 4
             if rows_first and len(runs) == 1 and m + 1 < bottom:  # this panel's share of the next rows
-                ahead = a + ROWS * stride * x.strides[2]
-                for at in range(
-                    (p - first) * run // (last - first) * 4, (p - first + 1) * run // (last - first) * 4, LINE
-                ):
-                    for r in range(ROWS):
-                        prefetch(ahead + r * stride * x.strides[2] + at)
+                share = (p - first) * run // (last - first) * 4, (p - first + 1) * run // (last - first) * 4
+                for at in range(share[0], share[1], LINE):
+                    for r in range(ROWS, 2 * ROWS):
+                        prefetch(a + r * right + at)
             for j in range(len(runs)):
                 for k in range(0, run, CHUNK):
-                    size = min(CHUNK, run - k)
+                    b, size = panels_at + p * apart + (j * run + k) * WIDTH * 4, min(CHUNK, run - k)
                     if pairs:
-                        multiply_pairs(
-                            a + runs[j] + k * 4,
-                            stride * x.strides[2],
-                            4,
-                            b + (j * run + k) * WIDTH * 4,
-                            c,
-                            WIDTH * 4,
-                            size,
-                            j + k > 0,
-                        )
+                        multiply_pairs(a + runs[j] + k * 4, right, 4, b, c, WIDTH * 4, size, j + k > 0)
                     else:
-                        multiply_block(
-                            a + runs[j] + k * 4,
-                            stride * x.strides[2],
-                            4,
-                            b + (j * run + k) * WIDTH * 4,
-                            c,
-                            WIDTH * 4,
-                            size,
-                            j + k > 0,
-                        )
+                        multiply_block(a + runs[j] + k * 4, right, 4, b, c, WIDTH * 4, size, j + k > 0)
+            rows, channels = np.uint64(min(ROWS, width - start)), np.uint64(min(WIDTH, out - low))
+            corner = np.uint64(line * width + start), np.uint64(g * out + low)
             finish_block(
                 block,
                 flat,
                 np.uint64(column - start),
-                np.uint64(min(ROWS, width - start)),
-                np.uint64(min(WIDTH, out - low)),
-                np.uint64(line * width + start),
-                np.uint64(g * out + low),
+                rows,
+                channels,
+                corner[0],
+                corner[1],
                 bias,
                 code,
                 scale,
@@ -264,38 +251,31 @@ def finish_block(block, flat, skipped, rows, channels, start, low, bias, code, s
     block: (ROWS, WIDTH), overwritten; flat: the same memory   bias, scale: (O,)   residual, y: (M, O)
     All indices are unsigned: one that might be negative, and count from the end, would stop the vectoriser.
     """
-    if channels == FULL:  # loops of known length, which the compiler writes out
-        if len(bias):
-            for r in range(rows):
-                for o in range(FULL):
-                    block[r, o] += bias[low + o]
-        activate_row(flat, code)
-        if len(scale):
-            for r in range(rows):
-                for o in range(FULL):
-                    block[r, o] *= scale[low + o]
-        if len(residual):
-            for r in range(skipped, rows):
-                for o in range(FULL):
-                    y[start + r, low + o] = block[r, o] + residual[start + r, low + o]
-        else:
-            for r in range(skipped, rows):
-                for o in range(FULL):
-                    y[start + r, low + o] = block[r, o]
-        return
-    if len(bias):
+    if len(bias) and channels == FULL:  # loops of known length, which the compiler writes out
+        for r in range(rows):
+            for o in range(FULL):
+                block[r, o] += bias[low + o]
+    elif len(bias):
         for r in range(rows):
             for o in range(channels):
                 block[r, o] += bias[low + o]
     activate_row(flat, code)
-    for r in range(skipped, rows):
-        for o in range(channels):
-            v = block[r, o]
-            if len(scale):
-                v *= scale[low + o]
-            if len(residual):
-                v += residual[start + r, low + o]
-            y[start + r, low + o] = v
+    if len(scale):
+        for r in range(rows):
+            for o in range(channels):
+                block[r, o] *= scale[low + o]
+    if len(residual):
+        for r in range(skipped, rows):
+            for o in range(channels):
+                block[r, o] += residual[start + r, low + o]
+    if channels == FULL:
+        for r in range(skipped, rows):
+            for o in range(FULL):
+                y[start + r, low + o] = block[r, o]
+    else:
+        for r in range(skipped, rows):
+            for o in range(channels):
+                y[start + r, low + o] = block[r, o]
 
 
 @compiled()

@@ -96,12 +96,12 @@ def conv3x3(
     inputs = POOL.empty((threads, POINTS * TILES * stride))
     products = POOL.empty((threads, POINTS * TILES * panels.shape[1] * WIDTH))
     added, joined = NOTHING if bias is None else bias, NO_ROWS if residual is None else residual.reshape(-1, weight.out)
-    _conv3x3(x, panels, *corner, relu, added, code, joined, y, inputs, products, stride)
+    _conv3x3(x, panels, *corner, relu, added, code, joined, y, inputs, products, stride, INSIDE)
     return y
 
 
 @compiled(parallel=True, fastmath=MAP)
-def _conv3x3(x, panels, top, left, relu, bias, code, residual, y, inputs, products, stride):
+def _conv3x3(x, panels, top, left, relu, bias, code, residual, y, inputs, products, stride, inside):
     n, height, width, _ = y.shape
     inner, n_panels = panels.shape[2], panels.shape[1]
     down, across = -(-height // SIDE), -(-width // SIDE)
@@ -113,7 +113,7 @@ def _conv3x3(x, panels, top, left, relu, bias, code, residual, y, inputs, produc
         for start in range(first, last, TILES):
             count = min(TILES, last - start)
             for t in range(count):
-                _tile_in(x, start + t, down, across, top, left, relu, before, v, t * stride, TILES * stride)
+                _tile_in(x, start + t, down, across, top, left, relu, before, v, t * stride, TILES * stride, inside)
             for point in range(POINTS):
                 for p in range(n_panels):
                     b = panels.ctypes.data + (point * n_panels + p) * inner * WIDTH * 4
@@ -128,8 +128,11 @@ def _conv3x3(x, panels, top, left, relu, bias, code, residual, y, inputs, produc
 
 
 @compiled(fastmath=MAP)
-def _tile_in(x, tile, down, across, top, left, relu, d, v, at, apart):
-    """B^T d B of one tile into v, its 36 points `apart` from each other, from `at` on.   d: (36 SLAB,), to work in"""
+def _tile_in(x, tile, down, across, top, left, relu, d, v, at, apart, inside):
+    """B^T d B of one tile into v, its 36 points `apart` from each other, from `at` on.   d: (36 SLAB,), to work in
+
+    inside: INSIDE, but as a number that the compiler does not know, lest it writes out each of the 36 loops
+    """
     _, height, width, channels = x.shape
     a1, a2, a3, a4, a5 = (
         np.uint64(apart),
@@ -141,8 +144,8 @@ def _tile_in(x, tile, down, across, top, left, relu, d, v, at, apart):
     n, h0, w0 = tile // (down * across), tile // across % down * SIDE - top, tile % across * SIDE - left
     for low in range(0, channels, SLAB):
         size, first = np.uint64(min(SLAB, channels - low)), np.uint64(low)
-        for r in range(INSIDE):
-            for s in range(INSIDE):
+        for r in range(inside):
+            for s in range(inside):
                 h, w, to = h0 + r, w0 + s, np.uint64((r * INSIDE + s) * SLAB)
                 if h < 0 or h >= height or w < 0 or w >= width:
                     for c in range(size):
