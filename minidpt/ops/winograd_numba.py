@@ -47,7 +47,7 @@ def _kernel_points(g0, g1, g2):
 
 
 @compiled(parallel=True, fastmath=MAP)
-def _transform(panels, inner, points):
+def _transform(panels, inner, points, inside):
     """G g G^T of every kernel, computed in float64.   panels: (P, 9 I, WIDTH) -> points: (36, P, I, WIDTH), flat"""
     row, apart = np.uint64(inner * WIDTH), np.uint64(len(panels) * inner * WIDTH)
     for i in prange(len(panels) * inner):
@@ -55,7 +55,7 @@ def _transform(panels, inner, points):
         g, at = panels[p].reshape(-1), np.uint64(i * WIDTH)
         low = np.uint64(c * WIDTH)
         half = np.empty(18 * WIDTH)
-        for s in range(3):
+        for s in range(inside - 3):
             top = low + np.uint64(s) * row
             to = np.uint64(s * WIDTH)
             for o in range(FULL):
@@ -64,7 +64,7 @@ def _transform(panels, inner, points):
                 )
                 half[to + o], half[to + H3 + o], half[to + H6 + o] = h0, h1, h2
                 half[to + H9 + o], half[to + H12 + o], half[to + H15 + o] = h3, h4, h5
-        for r in range(INSIDE):
+        for r in range(inside):
             left, to = np.uint64(r * 3 * WIDTH), at + np.uint64(r * INSIDE) * apart
             for o in range(FULL):
                 q0, q1, q2, q3, q4, q5 = _kernel_points(half[left + o], half[left + FULL + o], half[left + H2 + o])
@@ -91,7 +91,7 @@ def conv3x3(
     threads, inner = get_num_threads(), x.shape[3]
     stride = inner + (LINE // 4 if inner * 4 % PAGE == 0 else 0)  # else all rows meet in a few lines of the cache
     panels = POOL.empty((POINTS, len(weight.memory), inner, WIDTH))
-    _transform(weight.memory, inner, panels.reshape(-1))
+    _transform(weight.memory, inner, panels.reshape(-1), INSIDE)
     y = POOL.empty((len(x), *size, weight.out))
     inputs = POOL.empty((threads, POINTS * TILES * stride))
     products = POOL.empty((threads, POINTS * TILES * panels.shape[1] * WIDTH))
@@ -124,14 +124,16 @@ def _conv3x3(x, panels, top, left, relu, bias, code, residual, y, inputs, produc
                             size = min(CHUNK, inner - k)
                             multiply_block(a + k * 4, stride * 4, 4, b + k * WIDTH * 4, c, row * 4, size, k > 0)
             for t in range(count):
-                _tile_out(m, t * row, TILES * row, start + t, down, across, bias, code, residual, before, after, y)
+                _tile_out(
+                    m, t * row, TILES * row, start + t, down, across, bias, code, residual, before, after, y, inside
+                )
 
 
 @compiled(fastmath=MAP)
 def _tile_in(x, tile, down, across, top, left, relu, d, v, at, apart, inside):
     """B^T d B of one tile into v, its 36 points `apart` from each other, from `at` on.   d: (36 SLAB,), to work in
 
-    inside: INSIDE, but as a number that the compiler does not know, lest it writes out each of the 36 loops
+    inside: INSIDE, as a number that the compiler does not know, lest it writes out each of the 36 loops
     """
     _, height, width, channels = x.shape
     a1, a2, a3, a4, a5 = (
@@ -156,7 +158,7 @@ def _tile_in(x, tile, down, across, top, left, relu, d, v, at, apart, inside):
                 else:
                     for c in range(size):
                         d[to + c] = x[n, h, w, first + c]
-        for s in range(INSIDE):
+        for s in range(inside):
             i = np.uint64(s * SLAB)
             for c in range(size):
                 p0, p1, p2, p3, p4, p5 = _points(
@@ -169,7 +171,7 @@ def _tile_in(x, tile, down, across, top, left, relu, d, v, at, apart, inside):
                 )
                 d[i + c], d[i + c + S6], d[i + c + S12] = p0, p1, p2
                 d[i + c + S18], d[i + c + S24], d[i + c + S30] = p3, p4, p5
-        for r in range(INSIDE):
+        for r in range(inside):
             i, to = np.uint64(r * INSIDE * SLAB), np.uint64(at + low + r * INSIDE * apart)
             for c in range(size):
                 p0, p1, p2, p3, p4, p5 = _points(
@@ -206,7 +208,7 @@ def _outputs(m0, m1, m2, m3, m4, m5):
 
 
 @compiled(fastmath=MAP)
-def _tile_out(m, at, apart, tile, down, across, bias, code, residual, d, block, y):
+def _tile_out(m, at, apart, tile, down, across, bias, code, residual, d, block, y, inside):
     """activation(A^T m A + bias) + residual into y, of one tile.   d, block: (36 SLAB,), places to work"""
     _, height, width, channels = y.shape
     a6, a12, a18, a24, a30 = (
@@ -219,7 +221,7 @@ def _tile_out(m, at, apart, tile, down, across, bias, code, residual, d, block, 
     n, h0, w0 = tile // (down * across), tile // across % down * SIDE, tile % across * SIDE
     for low in range(0, channels, SLAB):
         size, first = np.uint64(min(SLAB, channels - low)), np.uint64(low)
-        for s in range(INSIDE):
+        for s in range(inside):
             i, to = np.uint64(at + low + s * apart), np.uint64(s * SLAB)
             for c in range(size):
                 q0, q1, q2, q3 = _outputs(
@@ -231,7 +233,7 @@ def _tile_out(m, at, apart, tile, down, across, bias, code, residual, d, block, 
                     m[i + c + a30],
                 )
                 d[to + c], d[to + c + S6], d[to + c + S12], d[to + c + S18] = q0, q1, q2, q3
-        for r in range(SIDE):
+        for r in range(inside - 2):
             i, to = np.uint64(r * INSIDE * SLAB), np.uint64(r * SIDE * SLAB)
             for c in range(size):
                 q0, q1, q2, q3 = _outputs(
@@ -244,7 +246,7 @@ def _tile_out(m, at, apart, tile, down, across, bias, code, residual, d, block, 
                 )
                 block[to + c], block[to + c + S1], block[to + c + S2], block[to + c + S3] = q0, q1, q2, q3
         if len(bias):
-            for k in range(SIDE * SIDE):
+            for k in range((inside - 2) * SIDE):
                 i = np.uint64(k * SLAB)
                 for c in range(size):
                     block[i + c] += bias[first + c]
