@@ -91,6 +91,11 @@ def size(text: str) -> tuple[int, int]:
     return height, width
 
 
+def side_or_size(text: str) -> tuple[int, int]:
+    """N for a square, or HxW, in pixels -> (H, W)."""
+    return size(f"{text}x{text}" if text.isdigit() else text)
+
+
 def set_threads(count: int | None) -> None:
     """Bound the thread pools of BLAS and Numba. They read this when first imported, so it comes before NumPy is."""
     if count is None:
