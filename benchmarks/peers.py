@@ -24,6 +24,7 @@ from minidpt.errors import MiniDPTError
 from minidpt.files import publish_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
+CHART = ROOT / "docs" / "peers.png"
 SIZES = {  # the published shapes that the project holds itself to -> the side of their input
     "Intel/dpt-large": 384,
     "Intel/dpt-hybrid-midas": 384,
@@ -111,19 +112,23 @@ def main(words=None):
     args = arguments(words)
     record = {"about": about(args), "versions": engines.versions(), "models": {}, "growth": []}
     rows = []
+
+    def keep():  # after every step: hours of measuring are not lost to the last of them
+        if args.json:
+            publish_bytes(args.json, (json.dumps(record, indent=1) + "\n").encode())
+
     try:
         for name in args.models if set(args.what) - {"growth"} else ():
             results = measured(name, args)
             record["models"][name] = [result.to_json() for result in results]
             rows += tables.peers_rows(name.rpartition("/")[2], results)
+            keep()
         if "growth" in args.what:
             points = grown(args)
             record["growth"] = [asdict(point) for point in points]
+            keep()
     except MiniDPTError as error:
         raise SystemExit(f"error: {error}") from None
-    finally:  # what was measured before an error is not lost
-        if args.json:
-            publish_bytes(args.json, (json.dumps(record, indent=1) + "\n").encode())
     texts = {}
     if rows:
         texts["peers"] = f"{record['about']} {record['versions']}\n\n{tables.markdown(tables.PEERS_HEAD, rows)}"
@@ -131,12 +136,13 @@ def main(words=None):
         texts["growth"] = f"{record['about']} Depth-Anything-V2-Small, seconds per picture.\n\n{growth.table(points)}"
     print("\n\n".join(texts.values()))
     if args.write:
-        for marker, text in texts.items():
-            tables.replace_between(ROOT / "README.md", marker, text)
         if rows:
             from peers_chart import draw
 
-            draw(record, ROOT / "docs" / "peers.png")
+            draw(record, CHART)
+            texts["peers"] += f"\n\n![Seconds per picture, by model, engine and precision](docs/{CHART.name})"
+        for marker, text in texts.items():
+            tables.replace_between(ROOT / "README.md", marker, text)
 
 
 if __name__ == "__main__":

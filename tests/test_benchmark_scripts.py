@@ -31,7 +31,7 @@ def test_the_peers_script_writes_every_sample_and_a_table(script, tmp_path, caps
     assert result["peak"] > 1e7
     out = capsys.readouterr().out
     assert machine.described() in out
-    assert re.search(r"\| dpt-mini \| minidpt, numpy \| highest \| [\d.]+ \|", out)
+    assert re.search(r"\| dpt-mini \| minidpt \(numpy\) \| highest \| [\d.]+ \|", out)
 
 
 @pytest.mark.parametrize("words", [["--engines", "tensorflow"], ["--what", "size"], ["--isa", "mmx"]])

@@ -159,7 +159,7 @@ def test_a_worker_answers_as_the_model_does(published, folder):
 
 
 def test_a_worker_that_fails_says_why_in_one_line(tmp_path):
-    with pytest.raises(ConfigError, match=r"^minidpt, numpy highest: .*config\.json") as caught:
+    with pytest.raises(ConfigError, match=r"^minidpt \(numpy\) highest: .*config\.json") as caught:
         contest.Worker(Contender("numpy", "highest", 1), tmp_path)
     assert "\n" not in str(caught.value)
 
@@ -248,7 +248,7 @@ def results():
 
 def test_ratios_are_to_the_fastest_peer_of_each_grade():
     rows = tables.peers_rows("dpt", results())
-    assert rows[0] == ["dpt", "minidpt, numba", "highest", "1.100", "0.52", "", "2.0e-07", "900", "2.50"]
+    assert rows[0] == ["dpt", "minidpt (numba)", "highest", "1.100", "0.52", "", "2.0e-07", "900", "2.50"]
     assert rows[1][3:6] == ["0.300", "0.14", "0.50"]
     assert [row[4] for row in rows] == ["0.52", "0.14", "1.00", "2.10", "0.29"]
     assert len(rows) == 5

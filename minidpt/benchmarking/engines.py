@@ -33,8 +33,8 @@ ENGINES: dict[str, tuple[str, ...]] = {  # engine -> the precisions that it is a
     "openvino": ("float32", "bfloat16"),
 }
 FULL_NAMES = {
-    "numba": "minidpt, numba",
-    "numpy": "minidpt, numpy",
+    "numba": "minidpt (numba)",
+    "numpy": "minidpt (numpy)",
     "pytorch": "PyTorch",
     "onnxruntime": "ONNX Runtime",
     "openvino": "OpenVINO",
