@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, TypeVar
 
 from . import ops
 
@@ -34,6 +34,7 @@ class Tape(dict[str, Any]):
         raise KeyError(f"{name!r} was not recorded by {self.patterns}; on the tape: {kept}")
 
 
+T = TypeVar("T", bound=Tape)
 _tapes: ContextVar[tuple[Tape, ...]] = ContextVar("minidpt_tapes", default=())
 
 
@@ -43,7 +44,13 @@ def record(*patterns: str) -> Iterator[Tape]:
 
     Blocks may be nested; each fills its own tape. `minidpt inspect MODEL` lists a model's names.
     """
-    tape = Tape(patterns or ("*",))
+    with listening(Tape(patterns or ("*",))) as tape:
+        yield tape
+
+
+@contextmanager
+def listening(tape: T) -> Iterator[T]:
+    """`record` with a tape of your own kind, which may want nothing and still hear every name in its `wants`."""
     token = _tapes.set((*_tapes.get(), tape))
     try:
         yield tape

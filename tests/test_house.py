@@ -41,9 +41,10 @@ RANKS = {
     "processing": 17, "render": 17,
     "saving": 18, "inspection": 18, "pipelines": 18, "diagnosis": 18,
     "verification": 19, "conversion": 19,
-    "cli": 20,
+    "benchmarking": 20,
+    "cli": 21,
 }  # fmt: skip
-PACKAGES = ("checkpoints", "presets", "verification", "cli")
+PACKAGES = ("checkpoints", "presets", "verification", "benchmarking", "cli")
 
 
 def module_of(path):
@@ -107,7 +108,7 @@ def test_heavy_libraries_are_imported_where_they_belong(path):
     folder, in_ops = path.relative_to(ROOT).parts[0], path.parent == PACKAGE / "ops"
     for line, module, _ in imports(path):
         library, where = module.split(".")[0], f"{path.name}:{line}"
-        if library in ("torch", "transformers"):
+        if library in ("torch", "transformers", "onnx", "onnxruntime", "openvino"):
             assert folder in ("tests", "training", "benchmarks"), f"{where} imports {library}"
         if library == "numba" and folder == "minidpt":
             assert in_ops, f"{where} imports numba"
@@ -118,16 +119,24 @@ def test_heavy_libraries_are_imported_where_they_belong(path):
             assert folder != "minidpt", f"{where} imports training"
 
 
-def test_torch_enters_the_package_through_one_file():
-    """Imports by a name in quotes: the comparison with transformers, and nothing else, asks for it."""
+FOREIGN = re.compile(r"(torch|transformers|safetensors\.torch|onnx|onnxruntime|openvino)\b")
+GATES = {"verification": "counterpart.py", "benchmarking": "engines.py"}
+
+
+def test_other_engines_enter_the_package_through_one_file_each():
+    """Imports by a name in quotes: the comparison with transformers and the benchmarks, and nothing else, ask for them.
+
+    counterpart.py: to compare results   engines.py: to compare times
+    """
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             name = getattr(getattr(node, "func", None), "attr", getattr(getattr(node, "func", None), "id", ""))
             if isinstance(node, ast.Call) and name in ("import_module", "__import__", "library"):
                 words = [c.value for c in ast.walk(node) if isinstance(c, ast.Constant)]
-                if any(re.match(r"(torch|transformers|safetensors\.torch)\b", str(word)) for word in words):
-                    assert path.parent == PACKAGE / "verification", f"{path.name}:{node.lineno}"
-                    assert name == "library" or path.name == "counterpart.py", f"{path.name}:{node.lineno}"
+                if any(FOREIGN.match(str(word)) for word in words):
+                    assert path.parent.parent == PACKAGE, f"{path.name}:{node.lineno}"
+                    assert path.parent.name in GATES, f"{path.name}:{node.lineno}"
+                    assert name == "library" or path.name == GATES[path.parent.name], f"{path.name}:{node.lineno}"
 
 
 def test_only_the_command_line_prints():

@@ -23,6 +23,7 @@ VERBS = {
     "models": "the published models: list, pull, path, verify, rm",
     "inspect": "what a model is made of: stages, shapes, parameters",
     "verify": "a model against transformers or a recorded reference, stage by stage",
+    "bench": "how fast a model runs on this machine, alone or beside other engines",
     "convert": "a checkpoint -> a folder that minidpt and transformers load, in another type",
     "warmup": "compile Numba's kernels ahead, once for this user and machine",
     "doctor": "versions, CPU, threads, folders, and a self-test: what a report about a problem should say",

@@ -93,6 +93,11 @@ def size(text: str) -> tuple[int, int]:
     return height, width
 
 
+def side_or_size(text: str) -> tuple[int, int]:
+    """N for a square, or HxW, in pixels -> (H, W)."""
+    return size(f"{text}x{text}" if text.isdigit() else text)
+
+
 def given(**options: Any) -> dict[str, Any]:
     """Only the options that were given."""
     return {name: value for name, value in options.items() if value is not None}

@@ -25,8 +25,7 @@ def run(args: argparse.Namespace) -> int:
 
         called = {name: kernel for name, kernel in KERNELS.items() if kernel.called}
         before = {name: kernel.seconds for name, kernel in called.items()}
-        for example in examples.EXAMPLES:
-            examples.run(numba, example[0], *examples.random_arguments(example))
+        examples.run_all(numba)
     taken = {name: kernel.seconds - before[name] for name, kernel in called.items() if kernel.seconds > before[name]}
     total = time.perf_counter() - start
     files = kept()

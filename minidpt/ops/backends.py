@@ -127,4 +127,4 @@ def choose(backend: str | Backend = "auto", precision: str = "highest") -> tuple
     chosen = numba_backend() if backend == "numba" else backend if isinstance(backend, Backend) else NUMPY
     exact_enough = PRECISIONS[PRECISIONS.index(precision) :]
     runs = next(p for p in exact_enough if p in chosen.precisions)
-    return chosen if chosen.at is None else chosen.at(runs), runs
+    return chosen if chosen.at is None or chosen.precision == runs else chosen.at(runs), runs

@@ -51,6 +51,7 @@ EXAMPLES: tuple[Example, ...] = (
     ("add", [MAP, MAP], {}),
     ("add", [TOKENS, (1, 12, 6)], {}),
     ("add", [TOKENS, (2, 1, 6)], {}),
+    ("add", [(65, 4096), (65, 4096)], {}),  # enough to be worth a kernel
     ("multiply", [MAP, 0.5], {}),
     ("activate", [MAP, "gelu"], {}),
     ("activate", [MAP, "relu"], {}),
@@ -114,6 +115,8 @@ def random_arguments(example: Example, seed: int = 0) -> tuple[list, dict[str, A
         args[WEIGHTS[op][0]] *= np.float32(args[WEIGHTS[op][0]][0].size ** -0.5)
     if op == "batch_norm":
         args[4] = np.abs(args[4]) + np.float32(0.1)  # a variance
+    if op == "attend" and "bias" in options:
+        args = [a.swapaxes(1, 2).copy().swapaxes(1, 2) for a in args]  # as `split_heads` leaves them
     return args, options
 
 
@@ -124,3 +127,11 @@ def run(backend: Any, op: str, args: list, options: Mapping[str, Any]) -> Any:
         place, kind = WEIGHTS[op]
         args[place] = backend.prepare(kind, args[place])
     return backend.ops[op](*args, **options)
+
+
+def run_all(backend: Any) -> None:
+    """Every example, at every precision that the backend has here."""
+    for precision in backend.precisions:
+        table = backend if backend.at is None else backend.at(precision)
+        for example in EXAMPLES:
+            run(table, example[0], *random_arguments(example))

@@ -100,7 +100,7 @@ def product(
     """scale activation(x weight^T + bias) + residual, code: activation's.   x: (M, I), residual: (M, O) -> (M, O)"""
     rows = x
     if weight.pairs or x.strides[1] != 4 or x.strides[0] % PAGE == 0 or len(x) < ROWS:
-        rows = _apart(x, weight.pairs)
+        rows = _apart(np.ascontiguousarray(x), weight.pairs)
     y = POOL.empty((1, 1, len(x), weight.out))
     run = weight.memory.shape[1]
     multiply(rows[None, None], weight, ONE_RUN, run, 1, bias, code, scale, residual, y)
