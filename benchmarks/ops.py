@@ -84,6 +84,12 @@ CASES = [
         ((ACTIVATION, (1, 24, 24, 256)), ("conv_transpose", (256, 256, 4, 4)), ("bias", (256,))),
         flops=2 * 24**2 * 256**2 * 16,
     ),
+    Case(
+        "resized_conv2d",
+        ((ACTIVATION, (1, 192, 192, 128)), ("conv", (32, 128, 3, 3)), ("bias", (32,))),
+        {"scale": 2, "align_corners": True, "padding": 1, "activation": "relu"},
+        2 * 384**2 * 128 * 32 * 9,
+    ),
     Case("add", ((ACTIVATION, MAP),) * 2),
     Case("relative_bias", (("embedding", (16, 47, 47)),), {"grid": (24, 24)}),
 ]

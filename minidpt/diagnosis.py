@@ -18,7 +18,7 @@ import numpy as np
 from . import __version__, cpus
 from .checkpoints import hub
 from .errors import ConfigError, HubError, one_line
-from .ops import Backend, choose, using
+from .ops import PRECISIONS, Backend, choose, using
 from .ops.backends import NUMPY, numba_backend
 from .ops.examples import EXAMPLES, random_arguments, run
 
@@ -95,9 +95,10 @@ def weights() -> Section:
 
 def backend(missing: str) -> Section:
     """What `auto` chooses, and why.   missing: why there is no Numba, or nothing"""
-    chosen = choose("auto")[0].name
-    why = "it is the default" if chosen == NUMPY.name else "it is the fastest that works here"
-    return {"auto": chosen, "because": missing or why}
+    chosen = choose("auto")[0]
+    precisions = {p: choose(chosen, p) for p in PRECISIONS}
+    does = {p: table.means if runs == p else f"runs {runs} instead" for p, (table, runs) in precisions.items()}
+    return {"auto": chosen.name, "because": missing or "it is the fastest that works here", "precisions": does}
 
 
 def self_test(tested: Backend) -> Section:

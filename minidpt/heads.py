@@ -19,8 +19,9 @@ def depth_head(x: Array, p: dict, *, size: tuple[int, int] | None = None, activa
     if "projection" in p:
         x = note("head.projection", ops.conv2d(x, **p["projection"], padding=1, activation="relu"))
     x = note("head.0", ops.conv2d(x, **p["conv1"], padding=1))
-    x = note("head.1", ops.resize_bilinear(x, size, scale=None if size else 2, align_corners=True))
-    x = note("head.2", ops.conv2d(x, **p["conv2"], padding=1, activation="relu"))
+    enlarged = {"size": size, "scale": None if size else 2, "align_corners": True}
+    note("head.1", lambda: ops.resize_bilinear(x, **enlarged))
+    x = note("head.2", ops.resized_conv2d(x, **p["conv2"], **enlarged, padding=1, activation="relu"))
     return ops.drop_channel(note("head.3", ops.linear(x, **p["conv3"], activation=activation)))
 
 

@@ -124,8 +124,8 @@ def test_what_is_no_number_is_not_hidden(op, args, options, bad):
         if not isinstance(plain, np.ndarray):
             continue
         hidden, spread = ~np.isfinite(plain) & np.isfinite(fast), np.isfinite(plain) & ~np.isfinite(fast)
-        assert not hidden.any() or op in ("resize_bilinear", "resized_linear")
-        assert not spread.any() or op in ("conv2d", "group_norm")
+        assert not hidden.any() or op in ("resize_bilinear", "resized_linear", "resized_conv2d")
+        assert not spread.any() or op in ("conv2d", "resized_conv2d", "group_norm")
 
 
 @pytest.mark.parametrize("activation", pointwise.ACTIVATIONS)

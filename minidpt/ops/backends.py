@@ -1,5 +1,6 @@
 """A backend is a table: for each name of the menu, the function that does it, and how weights are prepared for it."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -28,7 +29,7 @@ MENU: dict[str, tuple[str, ...]] = {
         "layer_norm", "group_norm", "batch_norm",
     ),
     "attention": ("attend", "attention_weights", "relative_bias", "axis_bias"),
-    "conv": ("conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d", "avg_pool_tokens"),
+    "conv": ("conv2d", "resized_conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d", "avg_pool_tokens"),
     "resize": ("resize_bilinear", "resized_linear"),
 }  # fmt: skip
 
@@ -115,6 +116,20 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=numba_backend.cache_clear)
 
 
+def fastest() -> Backend:
+    """Numba's column where kernels can run, else NumPy's, and a line in the log that says why."""
+    try:
+        return numba_backend()
+    except ConfigError as error:
+        _say_once(f"{error}; computing with NumPy")
+        return NUMPY
+
+
+@cache
+def _say_once(why: str) -> None:
+    logging.getLogger("minidpt").warning("%s", why)
+
+
 def choose(backend: str | Backend = "auto", precision: str = "highest") -> tuple[Backend, str]:
     """The backend of that name ("auto": the fastest one here) and the precision that it will really run.
 
@@ -124,7 +139,10 @@ def choose(backend: str | Backend = "auto", precision: str = "highest") -> tuple
         raise ConfigError(f"backend {backend!r} is not one of auto, {', '.join(BACKENDS)}")
     if precision not in PRECISIONS:
         raise ConfigError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
-    chosen = numba_backend() if backend == "numba" else backend if isinstance(backend, Backend) else NUMPY
+    if isinstance(backend, Backend):
+        chosen = backend
+    else:
+        chosen = NUMPY if backend == "numpy" else numba_backend() if backend == "numba" else fastest()
     exact_enough = PRECISIONS[PRECISIONS.index(precision) :]
     runs = next(p for p in exact_enough if p in chosen.precisions)
     return chosen if chosen.at is None or chosen.precision == runs else chosen.at(runs), runs

@@ -5,6 +5,7 @@ from functools import reduce
 import numpy as np
 
 from .pointwise import activate
+from .resize import resize_bilinear
 
 Padding = int | tuple[tuple[int, int], tuple[int, int]]  # all sides alike, or ((top, bottom), (left, right))
 
@@ -69,6 +70,22 @@ def conv2d(
         y = y + bias
     y = activate(y, activation)
     return y if residual is None else y + residual
+
+
+def resized_conv2d(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None = None,
+    size: tuple[int, int] | None = None,
+    *,
+    scale: float | None = None,
+    align_corners: bool,
+    padding: Padding = 0,
+    activation: str | None = None,
+) -> np.ndarray:
+    """`resize_bilinear`, then `conv2d`.   x: (N, H, W, C)   weight: (O, C, R, S)   bias: (O,)   -> (N, H', W', O)"""
+    larger = resize_bilinear(x, size, scale=scale, align_corners=align_corners)
+    return conv2d(larger, weight, bias, padding=padding, activation=activation)
 
 
 def _grouped_product(x: np.ndarray, weight: np.ndarray, groups: int) -> np.ndarray:

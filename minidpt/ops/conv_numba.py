@@ -14,6 +14,8 @@ from .compiling_numba import compiled
 from .conv import Padding, output_size, padding_pairs
 from .pointwise_numba import activate, finish
 from .product_numba import ROWS, Panels, multiply, panels_of, product, rows_of
+from .resize import neighbours, target_size
+from .resize_numba import resize_bilinear
 from .vector_math_numba import CODES, MAP, bfloat16_bits, relu32
 from .winograd_numba import conv3x3
 
@@ -22,7 +24,7 @@ FEW_CHANNELS = 16  # maps of fewer are read as float32 at any precision: an odd 
 
 
 class Kernel:
-    """A convolution's weight (O, I / groups, R, S), laid out when it is first used in one of its ways.
+    """A convolution's weight (O, I / groups, R, S), laid out when one of its ways first needs it.
 
     pairs: products of bfloat16 numbers, but for those of Winograd's way
     """
@@ -76,6 +78,31 @@ def conv2d(
     else:
         y = _direct(x, weight, size, stride, padding, dilation, groups, relu, *fused)
     return y if code is not None else finish(y, bias, activation, None, residual)
+
+
+def resized_conv2d(
+    x: np.ndarray,
+    weight: Kernel,
+    bias: np.ndarray | None = None,
+    size: tuple[int, int] | None = None,
+    *,
+    scale: float | None = None,
+    align_corners: bool,
+    padding: Padding = 0,
+    activation: str | None = None,
+) -> np.ndarray:
+    """As in conv.py; Winograd's tiles make their parts of the larger map from x, which is never written down."""
+    size = target_size(x, size, scale)
+    fits = weight.shape[2:] == (3, 3) and x.shape[-1] == weight.shape[1] and activation in CODES
+    if not fits or len(x) * size[0] * size[1] < MANY_PIXELS:
+        larger = resize_bilinear(x, size, align_corners=align_corners)
+        return conv2d(larger, weight, bias, padding=padding, activation=activation)
+    sides = zip(size, x.shape[1:3], strict=True)
+    rows, columns = (neighbours(large, small, align_corners) for large, small in sides)
+    enlarged = (*rows[:2], rows[2].astype(np.float32)), (*columns[:2], columns[2].astype(np.float32))
+    (top, _), (left, _) = padding_pairs(padding)
+    out_size, x = output_size(size, (3, 3), 1, padding), np.ascontiguousarray(x)
+    return conv3x3(x, weight.panels(), out_size, (top, left), False, bias, CODES[activation], None, enlarged)
 
 
 def _direct(x, weight, size, stride, padding, dilation, groups, relu, bias, code, residual):
@@ -189,7 +216,10 @@ def prepare(kind: str, weight: np.ndarray, pairs: bool = False) -> object:
     if kind == "standardized_conv":
         weight = conv.standardize_weight(weight)
     if kind in ("conv", "standardized_conv"):
-        return Kernel(weight, pairs)
+        kernel = Kernel(weight, pairs)
+        if not pairs:
+            kernel.panels()  # now, so that no later moment holds the weight twice
+        return kernel
     if kind == "conv_transpose":
         rows = weight.transpose(2, 3, 1, 0).reshape(-1, len(weight))
         return TransposedKernel(weight.shape, panels_of(rows, pairs=pairs))

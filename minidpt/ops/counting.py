@@ -238,3 +238,9 @@ class Counter:
 
     def resized_linear(self, x: Shape, weight: Shape, bias=None, size=None, *, scale=None, align_corners) -> Shape:
         return self.linear(self.resize_bilinear(x, size, scale=scale, align_corners=align_corners), weight)
+
+    def resized_conv2d(
+        self, x: Shape, weight: Shape, bias=None, size=None, *, scale=None, align_corners, padding=0, activation=None
+    ) -> Shape:
+        larger = self.resize_bilinear(x, size, scale=scale, align_corners=align_corners)
+        return self.conv2d(larger, weight, padding=padding)

@@ -13,6 +13,7 @@ WEIGHTS = {  # ops that take a weight prepared: its place among the arguments, i
     "conv_transpose2d": (1, "conv_transpose"),
     "linear": (1, "linear"),
     "linear_with_token": (2, "linear"),
+    "resized_conv2d": (1, "conv"),
     "resized_linear": (1, "linear"),
 }
 
@@ -93,6 +94,12 @@ EXAMPLES: tuple[Example, ...] = (
     ("avg_pool_tokens", [TOKENS, 5], {}),
     ("resize_bilinear", [MAP], {"size": (3, 11), "align_corners": True}),
     ("resize_bilinear", [MAP], {"scale": 1.5, "align_corners": False}),
+    ("resized_conv2d", [MAP, (4, 6, 3, 3), (4,)], {"scale": 2, "align_corners": True, "padding": 1}),
+    (
+        "resized_conv2d",
+        [(1, 16, 17, 5), (3, 5, 3, 3), (3,)],
+        {"size": (32, 35), "align_corners": True, "padding": 1, "activation": "relu"},
+    ),
     ("resized_linear", [MAP, (4, 6), (4,)], {"scale": 2, "align_corners": True}),
     ("resized_linear", [MAP, (4, 6)], {"size": (3, 11), "align_corners": False}),
 )

@@ -27,6 +27,8 @@ POINTS = INSIDE * INSIDE
 TILES = 4 * ROWS  # to a block
 SLAB = 64  # channels that are transformed together, in the first cache
 # indices are unsigned: one that might be negative, and count from the end, would stop the vectoriser
+Neighbours = tuple[np.ndarray, np.ndarray, np.ndarray]
+NO_NEIGHBOURS = np.zeros(0, np.int64), np.zeros(0, np.int64), NOTHING
 TWO, THREE, FOUR, FIVE, SIX = (np.uint64(k) for k in (2, 3, 4, 5, 6))
 H2, H3, H6, H9, H12, H15 = (np.uint64(k * WIDTH) for k in (2, 3, 6, 9, 12, 15))
 (S1, S2, S3, S4, S5, S6, S12, S18, S24, S30) = (np.uint64(k * SLAB) for k in (1, 2, 3, 4, 5, 6, 12, 18, 24, 30))
@@ -82,11 +84,14 @@ def conv3x3(
     bias: np.ndarray | None,
     code: int,
     residual: np.ndarray | None,
+    enlarged: tuple[Neighbours, Neighbours] = (NO_NEIGHBOURS, NO_NEIGHBOURS),
 ) -> np.ndarray:
     """activation(x * kernel + bias) + residual, of relu(x) if asked for.   x: (N, H, W, I) -> (N, *size, O)
 
     weight: float32, rows of the kernel after each other, in each its pixels   code: the activation's
     corner: rows and columns of zeros above and left of the map
+    enlarged: of a larger map, of which each tile makes its part from x: for its rows and its columns the two of x
+    beside them and how near they are to the second, as `resize.neighbours` has them
     """
     threads, inner = get_num_threads(), x.shape[3]
     stride = inner + (LINE // 4 if inner * 4 % PAGE == 0 else 0)  # else all rows meet in a few lines of the cache
@@ -96,12 +101,12 @@ def conv3x3(
     inputs = POOL.empty((threads, POINTS * TILES * stride))
     products = POOL.empty((threads, POINTS * TILES * panels.shape[1] * WIDTH))
     added, joined = NOTHING if bias is None else bias, NO_ROWS if residual is None else residual.reshape(-1, weight.out)
-    _conv3x3(x, panels, *corner, relu, added, code, joined, y, inputs, products, stride, INSIDE)
+    _conv3x3(x, panels, *corner, relu, added, code, joined, y, inputs, products, stride, INSIDE, *enlarged)
     return y
 
 
 @compiled(parallel=True, fastmath=MAP)
-def _conv3x3(x, panels, top, left, relu, bias, code, residual, y, inputs, products, stride, inside):
+def _conv3x3(x, panels, top, left, relu, bias, code, residual, y, inputs, products, stride, inside, rows, columns):
     n, height, width, _ = y.shape
     inner, n_panels = panels.shape[2], panels.shape[1]
     down, across = -(-height // SIDE), -(-width // SIDE)
@@ -113,7 +118,22 @@ def _conv3x3(x, panels, top, left, relu, bias, code, residual, y, inputs, produc
         for start in range(first, last, TILES):
             count = min(TILES, last - start)
             for t in range(count):
-                _tile_in(x, start + t, down, across, top, left, relu, before, v, t * stride, TILES * stride, inside)
+                _tile_in(
+                    x,
+                    start + t,
+                    down,
+                    across,
+                    top,
+                    left,
+                    relu,
+                    before,
+                    v,
+                    t * stride,
+                    TILES * stride,
+                    inside,
+                    rows,
+                    columns,
+                )
             for point in range(POINTS):
                 for p in range(n_panels):
                     b = panels.ctypes.data + (point * n_panels + p) * inner * WIDTH * 4
@@ -130,12 +150,14 @@ def _conv3x3(x, panels, top, left, relu, bias, code, residual, y, inputs, produc
 
 
 @compiled(fastmath=MAP)
-def _tile_in(x, tile, down, across, top, left, relu, d, v, at, apart, inside):
+def _tile_in(x, tile, down, across, top, left, relu, d, v, at, apart, inside, rows, columns):
     """B^T d B of one tile into v, its 36 points `apart` from each other, from `at` on.   d: (36 SLAB,), to work in
 
     inside: INSIDE, as a number that the compiler does not know, lest it writes out each of the 36 loops
     """
     _, height, width, channels = x.shape
+    if len(rows[0]):
+        height, width = len(rows[0]), len(columns[0])
     a1, a2, a3, a4, a5 = (
         np.uint64(apart),
         np.uint64(2 * apart),
@@ -152,6 +174,14 @@ def _tile_in(x, tile, down, across, top, left, relu, d, v, at, apart, inside):
                 if h < 0 or h >= height or w < 0 or w >= width:
                     for c in range(size):
                         d[to + c] = np.float32(0.0)
+                elif len(rows[0]):
+                    above, below, lower = rows[0][h], rows[1][h], rows[2][h]
+                    before, after, later = columns[0][w], columns[1][w], columns[2][w]
+                    upper, earlier = np.float32(1.0) - lower, np.float32(1.0) - later
+                    for c in range(size):
+                        over = x[n, above, before, first + c] * earlier + x[n, above, after, first + c] * later
+                        under = x[n, below, before, first + c] * earlier + x[n, below, after, first + c] * later
+                        d[to + c] = over * upper + under * lower
                 elif relu:
                     for c in range(size):
                         d[to + c] = relu32(x[n, h, w, first + c])
