@@ -7,13 +7,14 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from checks import assert_close
+from conftest import FASTEST
 from families import FAMILIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_families import depth_model, picture
 
 from minidpt import ConfigError
-from minidpt.ops import conv_numba, pointwise, resize
+from minidpt.ops import backends, conv_numba, pointwise, resize
 from minidpt.ops.backends import NUMPY, numba_backend
 from minidpt.ops.examples import EXAMPLES, random_arguments, run
 from minidpt.ops.vector_math_numba import erf32, exp32
@@ -164,3 +165,15 @@ def test_without_numba_one_line_says_what_to_use(monkeypatch):
     with pytest.raises(ConfigError, match="use backend numpy") as caught:
         numba_backend.__wrapped__()
     assert "\n" not in str(caught.value)
+
+
+def test_auto_is_numba_and_numpy_where_kernels_cannot_run(monkeypatch, caplog):
+    assert FASTEST().name == "numba"
+
+    def none():
+        raise ConfigError("backend numba: no kernels today")
+
+    monkeypatch.setattr(backends, "numba_backend", none)
+    assert FASTEST() is NUMPY
+    assert FASTEST() is NUMPY
+    assert [line.getMessage() for line in caplog.records] == ["backend numba: no kernels today; computing with NumPy"]

@@ -76,12 +76,16 @@ def test_trap_2_every_family_has_its_own_epsilon():
 def test_trap_3_corners_are_aligned_upwards_only():
     seen = []
 
-    def spy(x, size=None, *, scale=None, align_corners):
-        seen.append((scale, align_corners))
-        return resize.resize_bilinear(x, size, scale=scale, align_corners=align_corners)
+    def spied(op):
+        def spy(*args, scale=None, align_corners, **options):
+            seen.append((scale, align_corners))
+            return op(*args, scale=scale, align_corners=align_corners, **options)
 
-    table = {**ops.NUMPY.ops, "resize_bilinear": spy}
-    odd = depth_model(**PLAIN).to(backend=ops.Backend("spying", table))
+        return spy
+
+    enlarging = ("resize_bilinear", "resized_linear", "resized_conv2d")
+    spies = {name: spied(ops.NUMPY.ops[name]) for name in enlarging}
+    odd = depth_model(**PLAIN).to(backend=ops.Backend("spying", {**ops.NUMPY.ops, **spies}))
     odd(pixels(1, 3, 24, 40))
     upward = [align for scale, align in seen if scale == 2]
     joining = [align for scale, align in seen if scale is None]
