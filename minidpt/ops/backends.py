@@ -88,11 +88,15 @@ ROWS: dict[str, ModuleType] = {
 NUMPY = Backend("numpy", column(ROWS))
 BACKENDS = ("numpy", "numba")
 PRECISIONS = ("medium", "high", "highest")  # from the least to the most exact
+PARTS = {"medium": 1, "high": 2}  # bfloat16 numbers that stand for one of float32
 
 
 @cache
 def numba_backend(precision: str = "highest") -> Backend:
-    """The column of Numba's kernels, at a precision that this CPU has. ConfigError where Numba cannot be imported."""
+    """The column of Numba's kernels, at a precision that this CPU has; a more exact one where its tiles are refused.
+
+    ConfigError where Numba cannot be imported.
+    """
     # else each thread of a kernel spins for milliseconds after it, on a core that others need: 2.4x
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     names = [f"{row}_numba" for row in ("pointwise", "attention", "conv", "resize")]
@@ -100,11 +104,16 @@ def numba_backend(precision: str = "highest") -> Backend:
         kernels = {name.removesuffix("_numba"): import_module(f".{name}", __package__) for name in names}
     except ImportError as error:
         raise ConfigError(f"backend numba: Numba cannot be imported ({error}); use backend numpy") from None
-    means: dict[str, str] = import_module(".micro_numba", __package__).MEANS
-    table, prepare = column(ROWS, kernels), kernels["conv"].prepare
+    micro, tiles, product = (import_module(f".{name}_numba", __package__) for name in ("micro", "tiles", "product"))
+    means: dict[str, str] = micro.MEANS | (tiles.MEANS if tiles.wanted() else {})
+    table, prepare, use_tiles = column(ROWS, kernels), kernels["conv"].prepare, tiles.wanted()
+    if use_tiles and precision != "highest" and (refusal := product.tiles_refused()):
+        means = {name: f"{text}: {refusal}" for name, text in micro.MEANS.items()}
+        use_tiles, precision = False, precision if precision in means else "highest"
     if precision == "medium":
         table["attend"] = partial(table["attend"], pairs=True)
-        prepare = partial(prepare, pairs=True)
+    if precision != "highest":
+        prepare = partial(prepare, parts=PARTS[precision], tiles=use_tiles)
     # one of Numba's threading layers ends the process when two threads of Python run kernels at once
     return Backend("numba", table, prepare, precision, tuple(means), numba_backend, means[precision], True, POOL)
 
@@ -121,4 +130,7 @@ def choose(backend: str | Backend = "auto", precision: str = "highest") -> tuple
     chosen = numba_backend() if backend == "numba" else backend if isinstance(backend, Backend) else NUMPY
     exact_enough = PRECISIONS[PRECISIONS.index(precision) :]
     runs = next(p for p in exact_enough if p in chosen.precisions)
-    return chosen if chosen.at is None else chosen.at(runs), runs
+    if chosen.at is None:
+        return chosen, runs
+    table = chosen.at(runs)
+    return table, table.precision  # more exact than `runs` where a check at run time refused that
