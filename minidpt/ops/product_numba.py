@@ -1,5 +1,6 @@
 """Products of maps with weights, and all that follows them, a block of ROWS x WIDTH numbers at a time while that is in
 the first cache. A linear layer is a convolution over one long row of pixels, so one kernel does both.
+Where the CPU has tile registers, products of bfloat16 numbers are theirs, HEIGHT rows at a time (tiles_numba.py).
 
 The weight is laid out once, as panels of WIDTH output channels: (P, K, WIDTH), read from front to back. The map is read
 where it lies: what a kernel's row sees of it, S pixels of C channels, is one run of memory. On dpt-large's linear
