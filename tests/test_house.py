@@ -24,7 +24,7 @@ RANKS = {
     "schema": 1, "presets": 1, "images": 1, "files": 1,
     "ops.layout": 1, "ops.pointwise": 1, "ops.attention": 1, "ops.resize": 2, "ops.conv": 3,
     "ops.buffers": 1, "ops.examples": 1, "ops.vector_math_numba": 1, "ops.micro_numba": 1,
-    "ops.product_numba": 2, "ops.turns_numba": 2,
+    "ops.tiles_numba": 1.5, "ops.product_numba": 2, "ops.turns_numba": 2,
     "ops.pointwise_numba": 3, "ops.attention_numba": 3, "ops.winograd_numba": 3,
     "ops.resize_numba": 4, "ops.conv_numba": 4.5,
     "ops.backends": 5, "ops.counting": 6, "ops": 6,

@@ -89,11 +89,15 @@ ROWS: dict[str, ModuleType] = {
 NUMPY = Backend("numpy", column(ROWS))
 BACKENDS = ("numpy", "numba")
 PRECISIONS = ("medium", "high", "highest")  # from the least to the most exact
+PARTS = {"medium": 1, "high": 2}  # bfloat16 numbers that stand for one of float32
 
 
 @cache
 def numba_backend(precision: str = "highest") -> Backend:
-    """The column of Numba's kernels, at a precision that this CPU has. ConfigError where kernels cannot run."""
+    """The column of Numba's kernels, at a precision that this CPU has; a more exact one where its tiles are refused.
+
+    ConfigError where kernels cannot run.
+    """
     # else each thread of a kernel spins for milliseconds after it, on a core that others need: 2.4x
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     bound_numba()
@@ -104,11 +108,16 @@ def numba_backend(precision: str = "highest") -> Backend:
         raise ConfigError(f"backend numba: Numba cannot be imported ({error}); use backend numpy") from None
     turn = kernels.pop("turns").TURN
     turn.allowed()
-    means: dict[str, str] = import_module(".micro_numba", __package__).MEANS
-    table, prepare = column(ROWS, kernels), kernels["conv"].prepare
+    micro, tiles, product = (import_module(f".{name}_numba", __package__) for name in ("micro", "tiles", "product"))
+    means: dict[str, str] = micro.MEANS | (tiles.MEANS if tiles.wanted() else {})
+    table, prepare, use_tiles = column(ROWS, kernels), kernels["conv"].prepare, tiles.wanted()
+    if use_tiles and precision != "highest" and (refusal := product.tiles_refused()):
+        means = {name: f"{text}: {refusal}" for name, text in micro.MEANS.items()}
+        use_tiles, precision = False, precision if precision in means else "highest"
     if precision == "medium":
         table["attend"] = partial(table["attend"], pairs=True)
-        prepare = partial(prepare, pairs=True)
+    if precision != "highest":
+        prepare = partial(prepare, parts=PARTS[precision], tiles=use_tiles)
     return Backend("numba", table, prepare, precision, tuple(means), numba_backend, means[precision], True, turn)
 
 
@@ -145,4 +154,7 @@ def choose(backend: str | Backend = "auto", precision: str = "highest") -> tuple
         chosen = NUMPY if backend == "numpy" else numba_backend() if backend == "numba" else fastest()
     exact_enough = PRECISIONS[PRECISIONS.index(precision) :]
     runs = next(p for p in exact_enough if p in chosen.precisions)
-    return chosen if chosen.at is None or chosen.precision == runs else chosen.at(runs), runs
+    if chosen.at is None or chosen.precision == runs:
+        return chosen, runs
+    table = chosen.at(runs)
+    return table, table.precision  # more exact than `runs` where a check at run time refused that

@@ -13,10 +13,11 @@ from .buffers import POOL
 from .compiling_numba import compiled
 from .conv import Padding, output_size, padding_pairs
 from .pointwise_numba import activate, finish
-from .product_numba import ROWS, Panels, multiply, panels_of, product, rows_of
+from .product_numba import Panels, multiply, panels_of, product, rows_of
 from .resize import neighbours, target_size
 from .resize_numba import resize_bilinear
-from .vector_math_numba import CODES, MAP, bfloat16_bits, relu32
+from .tiles_numba import TERMS
+from .vector_math_numba import CODES, MAP, bfloat16_bits, bfloat16_value, relu32
 from .winograd_numba import conv3x3
 
 MANY_PIXELS = 1000  # fewer would not pay for reading a transformed weight, which is four times as large
@@ -26,27 +27,38 @@ FEW_CHANNELS = 16  # maps of fewer are read as float32 at any precision: an odd 
 class Kernel:
     """A convolution's weight (O, I / groups, R, S), laid out when one of its ways first needs it.
 
-    pairs: products of bfloat16 numbers, but for those of Winograd's way
+    parts, tiles: as of `Panels`, but not in Winograd's way
     """
 
-    def __init__(self, weight: np.ndarray, pairs: bool = False):
-        self.shape, self.pairs = weight.shape, pairs
+    def __init__(self, weight: np.ndarray, parts: int = 0, tiles: bool = False):
+        self.shape, self.parts, self.tiles = weight.shape, parts, tiles
         self._plain: np.ndarray | None = weight
-        self._laid: dict[tuple[int, bool], Panels] = {}
+        self._laid: dict[tuple[int, int], Panels] = {}
 
-    def panels(self, groups: int = 1, pairs: bool = False) -> Panels:
+    def panels(self, groups: int = 1, parts: int = 0) -> Panels:
         """Rows of the kernel after each other, in each its pixels, in each their channels: as they lie in a map."""
-        way = groups, pairs and self.shape[1] % 2 == 0 and self.shape[1] * groups >= FEW_CHANNELS
+        way = groups, parts
         if way not in self._laid:
-            self._laid[way] = panels_of(self._rows(), groups, pairs=way[1])
-            if not way[1]:
+            self._laid[way] = panels_of(self._rows(), groups, parts=parts, tiles=self.tiles)
+            if not parts:
                 self._plain = None  # the panels hold all of it
         return self._laid[way]
+
+    def fits_tiles(self, run: int) -> bool:
+        """Whether runs of so many channels fill whole tiles."""
+        return self.tiles and run % TERMS == 0 and self.shape[1] % 2 == 0
+
+    def parts_for(self, run: int, groups: int = 1) -> int:
+        """Of how many bfloat16 numbers it takes each of its own, where it sees runs of so many channels; 0: float32."""
+        if self.fits_tiles(run):
+            return self.parts
+        in_pairs = self.parts == 1 and self.shape[1] % 2 == 0 and self.shape[1] * groups >= FEW_CHANNELS
+        return 1 if in_pairs else 0
 
     def _rows(self) -> np.ndarray:
         """(O, R S I / groups)"""
         if self._plain is None:
-            return rows_of(next(panels for (_, pairs), panels in self._laid.items() if not pairs))
+            return rows_of(next(panels for (_, parts), panels in self._laid.items() if not parts))
         return self._plain.transpose(0, 2, 3, 1).reshape(self.shape[0], -1)
 
 
@@ -72,7 +84,9 @@ def conv2d(
         x, pre_activation = activate(x, pre_activation), None
     relu, code = pre_activation == "relu", CODES.get(activation)
     fused = (bias, code, residual) if code is not None else (None, 0, None)
-    if (r, s, stride, dilation, groups) == (3, 3, 1, 1, 1) and len(x) * size[0] * size[1] >= MANY_PIXELS:
+    faster_directly = weight.parts == 1 and weight.fits_tiles(s * inner)
+    many = len(x) * size[0] * size[1] >= MANY_PIXELS
+    if (r, s, stride, dilation, groups) == (3, 3, 1, 1, 1) and many and not faster_directly:
         (top, _), (left, _) = padding_pairs(padding)
         y = conv3x3(np.ascontiguousarray(x), weight.panels(), size, (top, left), relu, *fused)
     else:
@@ -108,32 +122,31 @@ def resized_conv2d(
 def _direct(x, weight, size, stride, padding, dilation, groups, relu, bias, code, residual):
     out, inner, r, s = weight.shape
     (n, _, _, channels), (top, _), (left, _) = x.shape, *padding_pairs(padding)
-    panels = weight.panels(groups, weight.pairs)
+    in_rows = dilation == 1 and groups == 1  # what a row of the kernel sees is one run of memory
+    run = s * channels if in_rows else inner
+    panels = weight.panels(groups, weight.parts_for(run, groups))
+    run = run // 2 if panels.parts else run  # in 4 bytes from here on
+    block_height = panels.height(run)
     padded = any((*padding_pairs(padding)[0], *padding_pairs(padding)[1]))
     if r == s == 1 and stride == 1 and groups == 1 and not padded and not relu:
         joined = None if residual is None else residual.reshape(-1, out)
         rows = np.ascontiguousarray(x).reshape(-1, channels)
         return product(rows, panels, bias, code, None, joined).reshape(n, *size, out)
     height, width = (size[0] - 1) * stride + (r - 1) * dilation + 1, (size[1] - 1) * stride + (s - 1) * dilation + 1
-    if panels.pairs or padded or relu or size[1] < ROWS or not x.flags.c_contiguous:
-        width = max(width, (ROWS - 1) * stride + (s - 1) * dilation + 1)
-        if panels.pairs:
-            seen = POOL.empty((n, height, width, channels // 2)).view(np.uint16)
+    if panels.parts or padded or relu or size[1] < block_height or not x.flags.c_contiguous:
+        width = max(width, (block_height - 1) * stride + (s - 1) * dilation + 1)
+        if panels.parts:
+            seen = POOL.empty((panels.parts, n, height, width, channels // 2)).view(np.uint16)
             _frame_halves(x, top, left, relu, seen)
         else:
             seen = POOL.empty((n, height, width, channels))
             _frame(np.ascontiguousarray(x), top, left, relu, seen)
     else:
         seen = x
-    down, across = (step * dilation for step in seen.strides[1:3])
-    if dilation == 1 and groups == 1:
-        runs, run = np.arange(r) * down, s * channels
-    else:
-        runs, run = (np.arange(r)[:, None] * down + np.arange(s) * across).reshape(-1), inner
+    down, across = (step * dilation for step in seen.strides[-3:-1])
+    runs = np.arange(r) * down if in_rows else (np.arange(r)[:, None] * down + np.arange(s) * across).reshape(-1)
     y = POOL.empty((n, *size, out))
-    multiply(
-        seen, panels, runs.astype(np.int64), run // 2 if panels.pairs else run, stride, bias, code, None, residual, y
-    )
+    multiply(seen, panels, runs.astype(np.int64), run, stride, bias, code, None, residual, y)
     return y
 
 
@@ -158,19 +171,23 @@ def _frame(x, top, left, relu, seen):
 
 @compiled(parallel=True, fastmath=MAP)
 def _frame_halves(x, top, left, relu, seen):
-    """As `_frame`, in bfloat16."""
-    n, height, width, channels = seen.shape
+    """As `_frame`, in bfloat16, one or two numbers for each.   seen: (parts, N, H, W, C)"""
+    parts, n, height, width, channels = seen.shape
     for i in prange(n * height):
         picture, h = i // height, i % height - top
         for column in range(width):
             w = column - left
             if h < 0 or h >= x.shape[1] or w < 0 or w >= x.shape[2]:
+                seen[:, picture, i % height, column] = np.uint16(0)
+                continue
+            for c in range(channels):
+                v = x[picture, h, w, c]
+                seen[0, picture, i % height, column, c] = bfloat16_bits(relu32(v) if relu else v)
+            if parts == 2:
                 for c in range(channels):
-                    seen[picture, i % height, column, c] = np.uint16(0)
-            else:
-                for c in range(channels):
-                    v = x[picture, h, w, c]
-                    seen[picture, i % height, column, c] = bfloat16_bits(relu32(v) if relu else v)
+                    v = relu32(x[picture, h, w, c]) if relu else x[picture, h, w, c]
+                    high = bfloat16_value(seen[0, picture, i % height, column, c])
+                    seen[1, picture, i % height, column, c] = bfloat16_bits(v - high)
 
 
 @dataclass(frozen=True)
@@ -208,19 +225,22 @@ def conv_transpose2d(
     return y if bias is None else finish(np.ascontiguousarray(y), bias, None)
 
 
-def prepare(kind: str, weight: np.ndarray, pairs: bool = False) -> object:
-    """What the ops of this column take: panels for products, kernels (standardised ones too), float32 for the rest."""
+def prepare(kind: str, weight: np.ndarray, parts: int = 0, tiles: bool = False) -> object:
+    """What the ops of this column take: panels for products, kernels (standardised ones too), float32 for the rest.
+
+    parts, tiles: as of `Panels`
+    """
     weight = np.ascontiguousarray(weight, dtype=np.float32)
     if kind == "linear":
-        return panels_of(weight, pairs=pairs)
+        return panels_of(weight, parts=parts, tiles=tiles)
     if kind == "standardized_conv":
         weight = conv.standardize_weight(weight)
     if kind in ("conv", "standardized_conv"):
-        kernel = Kernel(weight, pairs)
-        if not pairs:
+        kernel = Kernel(weight, parts, tiles)
+        if not parts:
             kernel.panels()  # now, so that no later moment holds the weight twice
         return kernel
     if kind == "conv_transpose":
         rows = weight.transpose(2, 3, 1, 0).reshape(-1, len(weight))
-        return TransposedKernel(weight.shape, panels_of(rows, pairs=pairs))
+        return TransposedKernel(weight.shape, panels_of(rows, parts=parts, tiles=tiles))
     return weight

@@ -116,7 +116,7 @@ def linear_with_token(
         shape = (weight.out, weight.inner)
         raise ValueError(f"linear: x {x.shape} and token {token.shape} do not fit the columns of weight {shape}")
     code = CODES.get(activation)
-    if d % 2 or code is None:
+    if d % weight.unit or code is None:
         repeated = np.broadcast_to(token, (n, t, token.shape[-1]))
         return linear(np.concatenate([x, repeated], axis=-1), weight, bias, activation=activation)
     of_x, of_token = weight.split(d)

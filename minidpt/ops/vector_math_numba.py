@@ -114,6 +114,12 @@ def bfloat16_bits(x):
     return np.uint16(rounded if x == x else np.int32(0x7FC0))
 
 
+@compiled(fastmath=MAP)
+def bfloat16_value(bits):
+    """The float32 number that these 16 bits stand for."""
+    return float_of_bits(np.int32(bits) << np.int32(16))
+
+
 CODES = {None: 0, "relu": 1, "gelu": 2, "silu": 3, "swish": 3, "sigmoid": 4, "hardswish": 5}  # the rest stays NumPy's
 
 
