@@ -26,7 +26,7 @@ FULL = np.uint64(WIDTH)
 CHUNK = 256  # terms to a partial sum: keeps float32's rounding as small as BLAS's
 SMALL_WEIGHT = 1 << 17  # numbers: panels that stay in the second cache together
 PAGE = 4096  # bytes
-TILE_ERRORS = {1: 1e-2, 2: 3e-5}  # parts -> relative error of a product on tiles that cannot be rounding, which is 1/5
+TILE_ERRORS = {1: 1e-2, 2: 3e-5}  # parts -> four times and more the relative error that rounding makes on tiles
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Panels:
 
     @property
     def unit(self) -> int:
+        """Terms to a step, whose multiples `split` cuts at."""
         return TERMS if self.parts else 1
 
     def height(self, run: int) -> int:
