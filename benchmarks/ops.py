@@ -54,7 +54,6 @@ CASES = [
     linear(9216, 256, 256),
     heads("attend", HEADS, 3),
     heads("attend", (64, 3, 256, 32), 3),
-    heads("attention_weights", HEADS, 2),
     conv(96, 256, 256, pre_activation="relu"),
     conv(192, 256, 128),
     conv(96, 64, 64, stride=2),

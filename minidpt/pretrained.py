@@ -67,7 +67,8 @@ class PreTrainedModel(ABC):
         self._backend, self.precision = ops.choose(backend, precision)
         stays_on_disk = self._backend.copies or not isinstance(named, checkpoints.OnDisk)
         self.weights: Named = named if stays_on_disk else dict(named)
-        self._params = params.nest(params.prepared(self.table, self.weights, self._backend.prepare))
+        read = self.weights.mapped() if isinstance(self.weights, checkpoints.OnDisk) else self.weights
+        self._params = params.nest(params.prepared(self.table, read, self._backend.prepare))
         self._sized: dict[tuple[int, int], dict[str, Array]] = {}
 
     @classmethod

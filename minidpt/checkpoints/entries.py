@@ -74,10 +74,11 @@ class Entry:
     strides: tuple[int, ...] | None = None
     block: Block | None = None
 
-    def read(self, *, as_stored: bool = False) -> np.ndarray:
+    def read(self, *, as_stored: bool = False, mapped: bool = False) -> np.ndarray:
         """The tensor as float32, in its own memory; CheckpointError if it holds no floating-point numbers.
 
         as_stored: keep the stored type, integers too (bfloat16, which NumPy lacks, still becomes float32).
+        mapped: the file's own pages where they hold it as it is, to be read once and let go of.
         """
         readable = DTYPES if as_stored else FLOATS
         if self.dtype not in readable:
@@ -85,6 +86,11 @@ class Entry:
                 f"{self.path}: holds a tensor of type {self.dtype}; minidpt reads {', '.join(readable)}"
             )
         stored, count = DTYPES[self.dtype], self.elements_spanned
+        if mapped and self.dtype == "F32" and self.strides is None and self.block is None and count:
+            with reading(self.path):
+                return np.asarray(
+                    np.memmap(self.path, stored, "c", self.offset, self.shape)
+                )  # "r" would be a type of its own
         with reading(self.path):
             raw = np.fromfile(self.path, stored, count, offset=self.offset)
         if raw.size != count:

@@ -1,5 +1,6 @@
 """A model's tensors as a mapping that reads each one when asked for it."""
 
+import copy
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,6 +17,14 @@ def _stamp(path: Path) -> tuple[int, int, int]:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
+def _is_finite(weight: np.ndarray) -> bool:
+    """Whether no number is NaN or infinite. Their sum tells, in one pass, unless it is too large itself."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(weight.sum()):
+            return True
+    return bool(np.isfinite(weight).all())
+
+
 class OnDisk(Mapping[str, np.ndarray]):
     """Tensors of a checked file by their names in memory, unread; in the order in which the file has them.
 
@@ -30,7 +39,14 @@ class OnDisk(Mapping[str, np.ndarray]):
         self.absent = [name for name in shapes if name not in entries]
         self.shapes = {name: shapes[name] for name in (*self.absent, *there)}
         self._entries, self._source = entries, source
+        self._mapped = False
         self._stamps = {path: _stamp(path) for path in {entry.path for _, entry in entries.values()}}
+
+    def mapped(self) -> "OnDisk":
+        """The same, but what is asked for may be the file's own pages: for who makes something else of it at once."""
+        twin = copy.copy(self)
+        twin._mapped = True
+        return twin
 
     def __getitem__(self, name: str) -> np.ndarray:
         """float32, in its own memory; CheckpointError if it holds NaN or infinity, or the file is another by now"""
@@ -39,8 +55,8 @@ class OnDisk(Mapping[str, np.ndarray]):
         disk_name, entry = self._entries[name]
         if _stamp(entry.path) != self._stamps[entry.path]:
             raise CheckpointError(f"{entry.path}: changed after it was opened; load the model again")
-        weight = entry.read()
-        if weight.size and not (np.isfinite(weight.min()) and np.isfinite(weight.max())):
+        weight = entry.read(mapped=self._mapped)
+        if not _is_finite(weight):
             raise CheckpointError(f"{self._source}: {disk_name} holds NaN or infinity")
         return weight
 

@@ -50,7 +50,7 @@ class Backend:
     prepare(kind, weight): one weight as NumPy array -> what this backend's ops take, done once per model.
     precision: that of this table.   precisions: those it can do here; others fall back to the next more exact one.
     at(precision): its table for another of them.   means: what does the products.
-    copies: what `prepare` returns of the large weights is its own memory.
+    copies: what `prepare` returns is its own memory.
     turn: entered while this backend is in use.
     """
 

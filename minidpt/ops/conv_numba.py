@@ -226,7 +226,8 @@ def conv_transpose2d(
 
 
 def prepare(kind: str, weight: np.ndarray, parts: int = 0, tiles: bool = False) -> object:
-    """What the ops of this column take: panels for products, kernels (standardised ones too), float32 for the rest.
+    """What the ops of this column take: panels for products, kernels (standardised ones too), float32 for the rest, all
+    in its own memory.
 
     parts, tiles: as of `Panels`
     """
@@ -236,11 +237,11 @@ def prepare(kind: str, weight: np.ndarray, parts: int = 0, tiles: bool = False) 
     if kind == "standardized_conv":
         weight = conv.standardize_weight(weight)
     if kind in ("conv", "standardized_conv"):
-        kernel = Kernel(weight, parts, tiles)
+        kernel = Kernel(np.array(weight) if parts else weight, parts, tiles)
         if not parts:
             kernel.panels()  # now, so that no later moment holds the weight twice
         return kernel
     if kind == "conv_transpose":
         rows = weight.transpose(2, 3, 1, 0).reshape(-1, len(weight))
         return TransposedKernel(weight.shape, panels_of(rows, parts=parts, tiles=tiles))
-    return weight
+    return np.array(weight)
