@@ -2,8 +2,8 @@
 
     python benchmarks/ops.py --rounds 15 --threads 2 --ops conv2d,linear
 
-The sizes are those of dpt-large, dpt-hybrid and dpt-swinv2-tiny. All columns are timed in turns in one process, so a
-noisy machine blurs them alike; the figures are medians. "roofline" is the share of what this machine could do at best:
+The sizes are those of dpt-large, dpt-hybrid and dpt-swinv2-tiny. The columns are timed one after the other in one
+process, with a pause between; the figures are medians. "roofline" is the share of what this machine could do at best:
 the time that float32 products at BLAS's rate, or moving every array once at a copy's rate, would take.
 """
 
@@ -18,6 +18,7 @@ from minidpt.cpus import bound_pools
 
 MAP, TOKENS, HEADS = (1, 96, 96, 256), (1, 577, 1024), (1, 16, 577, 64)
 ACTIVATION = "x"  # what flows between ops; any other kind is that of a weight, as in params.Tensor
+PAUSE = 0.3  # seconds between two columns: BLAS's threads keep a core busy for 0.1 after a product
 ALLOWED = {"highest": 1e-5, "high": 1e-4, "medium": 3e-2}  # largest error, as a share of NumPy's largest value
 
 
@@ -171,8 +172,9 @@ def main(words=None):
         if args.ops and case.op not in args.ops:
             continue
         timed, moved = contestants(case, list(columns()), rng)
-        for _ in range(args.rounds):
-            for one in timed:
+        for one in timed:
+            time.sleep(PAUSE)
+            for _ in range(args.rounds):
                 one.run()
         sizes = " ".join("×".join(map(str, shape)) for _, shape in case.arrays[:2])
         for one in timed:

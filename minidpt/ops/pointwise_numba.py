@@ -61,17 +61,7 @@ def _finish(y, bias, code, scale, residual):
 def add(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     if x.shape != y.shape or x.size < SMALLEST:
         return pointwise.add(x, y)
-    total = POOL.empty(x.shape)
-    rows = (-1, x.shape[-1])
-    _add(np.ascontiguousarray(x).reshape(rows), np.ascontiguousarray(y).reshape(rows), total.reshape(rows))
-    return total
-
-
-@compiled(parallel=True)
-def _add(x, y, total):
-    for i in prange(len(x)):
-        for c in range(x.shape[1]):
-            total[i, c] = x[i, c] + y[i, c]
+    return np.add(x, y, out=POOL.empty(x.shape))
 
 
 def activate(x: np.ndarray, activation: str | None) -> np.ndarray:
