@@ -88,9 +88,8 @@ class Entry:
         stored, count = DTYPES[self.dtype], self.elements_spanned
         if mapped and self.dtype == "F32" and self.strides is None and self.block is None and count:
             with reading(self.path):
-                return np.asarray(
-                    np.memmap(self.path, stored, "c", self.offset, self.shape)
-                )  # "r" would be a type of its own
+                # "r" would make it read-only, another kind of array, which kernels would be compiled anew for
+                return np.asarray(np.memmap(self.path, stored, "c", self.offset, self.shape))
         with reading(self.path):
             raw = np.fromfile(self.path, stored, count, offset=self.offset)
         if raw.size != count:

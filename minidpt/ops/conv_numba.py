@@ -14,8 +14,8 @@ from .compiling_numba import compiled
 from .conv import Padding, output_size, padding_pairs
 from .pointwise_numba import activate, finish
 from .product_numba import Panels, multiply, panels_of, product, rows_of
-from .resize import neighbours, target_size
-from .resize_numba import resize_bilinear
+from .resize import target_size
+from .resize_numba import neighbours, resize_bilinear
 from .tiles_numba import TERMS
 from .vector_math_numba import CODES, MAP, bfloat16_bits, bfloat16_value, relu32
 from .winograd_numba import conv3x3
@@ -111,9 +111,7 @@ def resized_conv2d(
     if not fits or len(x) * size[0] * size[1] < MANY_PIXELS:
         larger = resize_bilinear(x, size, align_corners=align_corners)
         return conv2d(larger, weight, bias, padding=padding, activation=activation)
-    sides = zip(size, x.shape[1:3], strict=True)
-    rows, columns = (neighbours(large, small, align_corners) for large, small in sides)
-    enlarged = (*rows[:2], rows[2].astype(np.float32)), (*columns[:2], columns[2].astype(np.float32))
+    enlarged = neighbours(size, x.shape[1:3], align_corners)
     (top, _), (left, _) = padding_pairs(padding)
     out_size, x = output_size(size, (3, 3), 1, padding), np.ascontiguousarray(x)
     return conv3x3(x, weight.panels(), out_size, (top, left), False, bias, CODES[activation], None, enlarged)

@@ -21,12 +21,16 @@ def resize_bilinear(
     height, width = resize.target_size(x, size, scale)
     if (height, width) == x.shape[1:3]:
         return x
-    low, high, share = resize.neighbours(height, x.shape[1], align_corners)
-    left, right, part = resize.neighbours(width, x.shape[2], align_corners)
-    shares = share.astype(np.float32), part.astype(np.float32)
+    rows, columns = neighbours((height, width), x.shape[1:3], align_corners)
     y = POOL.empty((len(x), height, width, x.shape[3]))
-    _bilinear(np.ascontiguousarray(x), low, high, shares[0], left, right, shares[1], y)
+    _bilinear(np.ascontiguousarray(x), *rows, *columns, y)
     return y
+
+
+def neighbours(size: tuple[int, ...], small: tuple[int, ...], align_corners: bool) -> list[tuple[np.ndarray, ...]]:
+    """`resize.neighbours` of rows and of columns, shares in float32, as kernels take them."""
+    sides = [resize.neighbours(n_out, n_in, align_corners) for n_out, n_in in zip(size, small, strict=True)]
+    return [(low, high, share.astype(np.float32)) for low, high, share in sides]
 
 
 def resized_linear(

@@ -9,6 +9,8 @@ Each thread takes the tiles of its part of the map from the beginning to the end
 Kernels are transformed anew each time: that costs 4 % of it, keeping them would take four times their memory.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numba import get_num_threads, prange
 
@@ -27,7 +29,7 @@ POINTS = INSIDE * INSIDE
 TILES = 4 * ROWS  # to a block
 SLAB = 64  # channels that are transformed together, in the first cache
 # indices are unsigned: one that might be negative, and count from the end, would stop the vectoriser
-Neighbours = tuple[np.ndarray, np.ndarray, np.ndarray]
+Neighbours = tuple[np.ndarray, ...]
 NO_NEIGHBOURS = np.zeros(0, np.int64), np.zeros(0, np.int64), NOTHING
 TWO, THREE, FOUR, FIVE, SIX = (np.uint64(k) for k in (2, 3, 4, 5, 6))
 H2, H3, H6, H9, H12, H15 = (np.uint64(k * WIDTH) for k in (2, 3, 6, 9, 12, 15))
@@ -84,7 +86,7 @@ def conv3x3(
     bias: np.ndarray | None,
     code: int,
     residual: np.ndarray | None,
-    enlarged: tuple[Neighbours, Neighbours] = (NO_NEIGHBOURS, NO_NEIGHBOURS),
+    enlarged: Sequence[Neighbours] = (NO_NEIGHBOURS, NO_NEIGHBOURS),
 ) -> np.ndarray:
     """activation(x * kernel + bias) + residual, of relu(x) if asked for.   x: (N, H, W, I) -> (N, *size, O)
 
