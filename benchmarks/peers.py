@@ -55,7 +55,9 @@ def arguments(words=None):
     parser.add_argument("--what", type=listed(WHAT), default=list(WHAT), metavar="LIST", help=",".join(WHAT))
     parser.add_argument("--rounds", type=int, default=9, metavar="N")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), metavar="N")
-    parser.add_argument("--isa", choices=machine.ISAS, help="no other instructions than these, on all sides alike")
+    parser.add_argument(
+        "--isa", choices=machine.ISAS, help="no other instructions than these, on all sides alike; float32 only"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="every sample")
     parser.add_argument("--write", action="store_true", help="put the tables into README and draw docs/peers.png")
     return parser.parse_args(words)

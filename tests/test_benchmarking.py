@@ -201,6 +201,12 @@ def test_engines_that_are_not_installed_are_left_out_with_a_line(monkeypatch):
     ]
 
 
+def test_restricted_to_instructions_without_bfloat16_only_float32_races(monkeypatch):
+    monkeypatch.setattr(engines, "missing", lambda engine: [])
+    found = contest.contenders(["numba", "pytorch"], 2, "avx2", lambda line: None)
+    assert [str(contender) for contender in found] == ["minidpt (numba) highest", "PyTorch float32"]
+
+
 def test_a_cold_start_writes_both_files_and_is_timed(folder, monkeypatch):
     monkeypatch.setattr(contest, "COLD_STARTS", 1)
     result = Result(Contender("numpy", "highest", 1))

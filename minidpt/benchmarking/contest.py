@@ -125,7 +125,10 @@ class Worker:
 def contenders(
     names: Sequence[str] | None, threads: int, isa: str | None, say: Say, ours: Sequence[str] = ("numba",)
 ) -> list[Contender]:
-    """Every precision of the engines named, `ours` and all others if None; a line about each that is not installed."""
+    """Every precision of the engines named, `ours` and all others if None; a line about each that is not installed.
+
+    isa: float32 alone is measured, as those instructions have no bfloat16 products and PyTorch takes minutes for a pass.
+    """
     found = []
     for engine in names or [e for e in engines.ENGINES if e in ours or e not in engines.OURS]:
         if lacking := engines.missing(engine):
@@ -133,7 +136,8 @@ def contenders(
             continue
         if isa and (free := machine.UNRESTRICTED[isa].get(engine)):
             say(f"{engines.FULL_NAMES[engine]} cannot be restricted to {isa} whole: {free} uses what this CPU has")
-        found += [Contender(engine, precision, threads, isa) for precision in engines.ENGINES[engine]]
+        precisions = [p for p in engines.ENGINES[engine] if not isa or p in engines.FLOAT32]
+        found += [Contender(engine, precision, threads, isa) for precision in precisions]
     return found
 
 

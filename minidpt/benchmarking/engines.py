@@ -32,6 +32,7 @@ ENGINES: dict[str, tuple[str, ...]] = {  # engine -> the precisions that it is a
     "onnxruntime": ("float32",),
     "openvino": ("float32", "bfloat16"),
 }
+FLOAT32 = ("highest", "float32")  # the names that engines have for it
 FULL_NAMES = {
     "numba": "minidpt (numba)",
     "numpy": "minidpt (numpy)",
