@@ -127,7 +127,7 @@ def contenders(
 ) -> list[Contender]:
     """Every precision of the engines named, `ours` and all others if None; a line about each that is not installed.
 
-    isa: float32 alone is measured, as those instructions have no bfloat16 products and PyTorch takes minutes for a pass.
+    isa: float32 alone, as those instructions have no bfloat16 products; PyTorch would take minutes for a pass.
     """
     found = []
     for engine in names or [e for e in engines.ENGINES if e in ours or e not in engines.OURS]:
