@@ -77,7 +77,7 @@ def mean_attention_distance(
 
 def distances(grid: tuple[int, int], patch_size: float) -> np.ndarray:
     """Between the centres of all pairs of patches, in pixels.   -> (h w, h w)"""
-    places = np.stack(np.indices(grid), axis=-1).reshape(-1, 2) * patch_size
+    places = np.reshape(np.indices(grid), (2, -1)).T * patch_size
     return np.linalg.norm(places[:, None] - places[None], axis=-1)
 
 
@@ -102,7 +102,7 @@ def draw_attention(
     made, axes = figure(
         len(maps),
         max(len(of_heads) for of_heads in maps.values()),
-        panel=panel_size(*size, 3.4, text=0.35 if prefix else 0.2),
+        panel=panel_size(size, 3.4, text=0.35 if prefix else 0.2),
         title=f"Where {asking} looks",
         beside=FOR_BAR,
     )
@@ -140,16 +140,17 @@ def draw_attention_distance(
     """
     found = named(tape, WEIGHTS, EXAMPLE)
     made, ((axes,),) = figure(1, 1, panel=(max(6.5, 0.45 * len(found)), 4.0), title="How far do the heads look?")
+    farthest = alike = distances(grid, patch_size).mean()
     for block, (name, weights) in enumerate(found.items()):
         reach = mean_attention_distance(weights, grid, patch_size, prefix=prefix, name=name)
         reach = reach.mean(axis=0) if index is None else picture(reach, index, name)
         places = block + (np.arange(len(reach)) - (len(reach) - 1) / 2) * SPREAD / len(reach)
+        farthest = max(farthest, reach.max())
         axes.scatter(places, reach, color=BLUE, s=30, label="a head" if block == 0 else None)
-    alike = distances(grid, patch_size).mean()
     axes.axhline(alike, color=GREY, linestyle="--", linewidth=1, label="looking everywhere alike")
     axes.set_xticks(range(len(found)), [name.removesuffix(SUFFIX) for name in found], fontsize=SMALL)
     axes.tick_params(axis="x", rotation=60 if len(found) > 8 else 0)
-    axes.set_ylim(0, 1.1 * distances(grid, patch_size).max())
+    axes.set_ylim(0, 1.3 * farthest or 1)  # room for the legend
     axes.set_ylabel("mean attention distance\n(pixels of the network's input)", fontsize=LABEL)
-    axes.legend(fontsize=SMALL)
+    axes.legend(fontsize=SMALL, loc="upper right")
     return made

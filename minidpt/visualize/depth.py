@@ -31,7 +31,7 @@ def draw_depth(depth: np.ndarray, photo: np.ndarray | None = None, *, kind: str)
     kind: "relative_inverse" or "metric", as the model's output says.   `minidpt.render` has the colours as arrays.
     """
     limits = span(depth, kind)
-    panel = panel_size(*np.shape(depth), 20)
+    panel = panel_size(np.shape(depth), 20)
     made, (axes,) = figure(1, 1 if photo is None else 2, panel=panel, title="Depth: near is bright", beside=FOR_BAR)
     if photo is not None:
         show(axes[0], photo_of(photo), "photo")
@@ -57,14 +57,14 @@ def draw_errors(
     known = valid_pixels(depth, kind) & valid_pixels(target, kind)
     error = np.where(known, fitted, np.nan) - np.where(known, target, np.nan)
     title = f"{names[0]} beside {names[1]}: mean error {np.abs(error[known]).mean():.3g} after scale and shift"
-    panel = panel_size(*np.shape(depth), 12)
+    panel = panel_size(np.shape(depth), 12)
     made, (axes,) = figure(1, 3 if photo is None else 4, panel=panel, title=title, beside=2 * FOR_BAR)
     if photo is not None:
         show(axes[0], photo_of(photo), "photo")
-    maps = {"kind": kind, "limits": span(target, kind)}
-    show_depth(axes[-3], target, names[1], **maps)
+    limits = span(target, kind)
+    show_depth(axes[-3], target, names[1], kind=kind, limits=limits)
     fit = f"{names[0]} × {scale:.3g} {'−' if shift < 0 else '+'} {abs(shift):.3g}"
-    image = show_depth(axes[-2], fitted, fit, **maps)
+    image = show_depth(axes[-2], fitted, fit, kind=kind, limits=limits)
     color_bar(made, image, axes[-2], UNITS[kind])
     image = show_signed(axes[-1], error, f"fitted {names[0]} − {names[1]}")
     color_bar(made, image, axes[-1], "error (metres)" if kind == "metric" else "error (no unit)")

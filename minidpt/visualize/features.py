@@ -93,7 +93,7 @@ def draw_features(
     made, axes = figure(
         len(rows),
         1 + max(len(maps) for maps in rows.values()),
-        panel=panel_size(*photo.shape[:2], 7 if mean else 5, text=0.3 if mean else 0.5),
+        panel=panel_size(photo.shape, 7 if mean else 5, text=0.3 if mean else 0.5),
         title=f"What the maps (rows × columns × channels) hold: {REDUCTIONS[over_channels]}",
     )
     for panel in axes.flat:

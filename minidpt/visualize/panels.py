@@ -42,12 +42,12 @@ def figure(
     return made, made.subplots(rows, columns, squeeze=False)
 
 
-def panel_size(height: int, width: int, area: float, text: float = 0.3) -> tuple[float, float]:
-    """(width, height) in inches of a panel of `area` square inches with a picture's proportions, at most 1 : 3.
+def panel_size(size: tuple[int, ...], area: float, text: float = 0.3) -> tuple[float, float]:
+    """(width, height) in inches of a panel of `area` square inches for a picture of size (H, W), at most 1 : 3.
 
     text: inches of height for its title and what else is written
     """
-    ratio = min(max(width / height, 1 / 3), 3.0)
+    ratio = min(max(size[1] / size[0], 1 / 3), 3.0)
     return (area * ratio) ** 0.5, (area / ratio) ** 0.5 + text
 
 

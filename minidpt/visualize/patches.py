@@ -48,7 +48,7 @@ def draw_patch_grid(
         raise ValueError(f"expected a grid of 1 x 1 to the photo's {height} x {width}, got {rows} x {columns}")
     tokens = f"{rows} × {columns} patches make {rows * columns} tokens"
     before = f", after {prefix} that stand{'' if prefix > 1 else 's'} for no patch" if prefix else ""
-    panel = panel_size(height, width, 20, text=0.6)
+    panel = panel_size(photo.shape, 20, text=0.6)
     made, ((whole, apart),) = figure(1, 2, panel=panel, title=tokens + before)
     show(whole, photo, "the photo under its grid")
     whole.set_xticks((np.arange(columns) + 0.5) * width / columns, np.arange(columns), fontsize=SMALL)
@@ -90,7 +90,7 @@ def draw_position_similarity(positions: np.ndarray, grid: tuple[int, int], *, pr
     similarity = position_similarity(positions, grid, prefix=prefix)
     rows, columns = grid
     title = "How alike are the learnt positions?\nEach small map: one patch's position beside those of all patches"
-    panel = panel_size(rows, columns, 42, text=0.6)
+    panel = panel_size(grid, 42, text=0.6)
     made, ((axes,),) = figure(1, 1, panel=panel, title=title, beside=FOR_BAR)
     colors = color_map("viridis", missing="white")
     image = show(axes, mosaic(similarity), cmap=colors, vmin=similarity.min(), vmax=1)

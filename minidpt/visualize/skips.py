@@ -58,7 +58,7 @@ def draw_skips(depths: np.ndarray, factors: Sequence[float] = FACTORS, *, kind: 
     limits = span(original, kind)
     changes = [[relative_change(changed, original) for changed in of_level] for of_level in maps]
     title = "What each level contributes to fusion: its map times a factor, all else unchanged"
-    panel = panel_size(*original.shape, 4, text=0.55)
+    panel = panel_size(original.shape, 4, text=0.55)
     made, axes = figure(len(maps), len(factors) + 1, panel=panel, title=title, beside=FOR_BAR)
     for row, level in zip(axes, reversed(range(len(maps))), strict=True):
         for place, factor in enumerate(factors):
