@@ -107,6 +107,7 @@ def draw_attention(
         beside=FOR_BAR,
     )
     top = float(np.percentile(np.concatenate([of_heads.ravel() for of_heads in maps.values()]), TOP))
+    heat = {"cmap": heat_map(), "vmin": 0, "vmax": top}
     before = "to class token" if prefix == 1 else f"to {prefix} tokens before the grid"
     for i, (name, of_heads) in enumerate(maps.items()):
         for head, panel in enumerate(axes[i]):
@@ -114,7 +115,6 @@ def draw_attention(
                 panel.set_axis_off()
                 continue
             show(panel, pale(photo))
-            heat = {"cmap": heat_map(), "vmin": 0, "vmax": top}
             image = show(panel, of_heads[head], f"head {head}" if i == 0 else "", size=size, **heat)
             if patch is not None:
                 outline(panel, patch, grid, size)

@@ -72,7 +72,8 @@ def show_depth(axes: Axes, depth: np.ndarray, title: str, *, kind: str, limits: 
 
 
 def show_signed(axes: Axes, picture: np.ndarray, title: str, *, size: tuple[int, int] | None = None) -> Any:
-    """Put a map around zero into a panel: white is zero, blue below, red above."""
+    """Put a map around zero into a panel: white is zero, blue below, red above, black unknown (NaN)."""
+    axes.set_facecolor("black")
     top = float(np.nanmax(np.abs(picture))) or 1.0
     return show(axes, picture, title, size=size, cmap=SIGNED, vmin=-top, vmax=top)
 
