@@ -50,7 +50,7 @@ def test_position_similarity_is_the_cosine():
 
 def test_mosaic_keeps_each_patchs_map_in_its_place():
     maps = np.arange(36.0).reshape(2, 3, 2, 3)
-    laid = mosaic(maps)
+    laid = mosaic(maps, gap=1)
     assert laid.shape == (2 * 3 - 1, 3 * 4 - 1)
     assert_close(laid[3:5, 8:11], maps[1, 2])
     assert np.isnan(laid[2]).all()

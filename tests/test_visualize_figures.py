@@ -76,6 +76,15 @@ def test_position_similarity_is_one_mosaic_up_to_one():
     assert bars(figure) == ["cosine similarity (1 = the same direction)"]
 
 
+def test_position_similarity_of_a_large_grid_shows_some_patches():
+    positions = pixels(1, 1 + 27 * 4, 8)
+    (axes,) = panels(visualize.draw_position_similarity(positions, (27, 4)))
+    assert [text.get_text() for text in axes.get_yticklabels()] == [str(row) for row in range(1, 27, 3)]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["1"]
+    shown = top_image(axes).get_array()[2 * 28 : 2 * 28 + 27]
+    assert_close(shown, visualize.position_similarity(positions, (27, 4))[7, 1])
+
+
 def test_attention_has_a_panel_for_each_block_and_head(tape):
     figure = visualize.draw_attention(tape, PHOTO, GRID, patch=(2, 4), index=1)
     found = panels(figure)
