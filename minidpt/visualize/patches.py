@@ -49,10 +49,9 @@ def draw_patch_grid(
     height, width = photo.shape[:2]
     if not (1 <= rows <= height and 1 <= columns <= width):
         raise ValueError(f"expected a grid of 1 x 1 to the photo's {height} x {width}, got {rows} x {columns}")
-    tokens = f"{rows} × {columns} patches make {rows * columns} tokens"
-    before = f", after {prefix} that stand{'' if prefix > 1 else 's'} for no patch" if prefix else ""
-    panel = panel_size(photo.shape, 20, text=0.6)
-    made, ((whole, apart),) = figure(1, 2, panel=panel, title=tokens + before)
+    before = ("", ", after the class token", f", after {prefix} others")[min(prefix, 2)]
+    title = f"{rows} × {columns} patches make {rows * columns} tokens{before}"
+    made, ((whole, apart),) = figure(1, 2, panel=panel_size(photo.shape, 20, text=0.6), title=title)
     show(whole, photo, "the photo under its grid")
     some_columns, some_rows = every(columns, MOST_TICKS), every(rows, MOST_TICKS)
     whole.set_xticks((some_columns + 0.5) * width / columns, some_columns, fontsize=SMALL)
