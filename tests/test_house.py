@@ -44,7 +44,7 @@ RANKS = {
     "benchmarking": 20,
     "cli": 21,
 }  # fmt: skip
-PACKAGES = ("checkpoints", "presets", "verification", "benchmarking", "cli")
+PACKAGES = ("checkpoints", "presets", "inspection", "verification", "benchmarking", "cli")
 
 
 def module_of(path):
