@@ -9,7 +9,7 @@ from tiny import HYBRID, PLAIN, lively, pixels
 from minidpt import CheckpointError, ConfigError, DPTConfig, DPTForDepthEstimation, DPTForSemanticSegmentation, record
 from minidpt import params as tensor_table
 from minidpt.conversion import convert
-from minidpt.inspection import describe, find, trace, tree
+from minidpt.inspection import describe, find, tensor_tree, trace
 from minidpt.presets import PRESETS
 
 # GFLOP per picture, measured with torch's counter on transformers' models
@@ -82,7 +82,7 @@ def test_the_screen_folds_blocks_and_adds_up():
 
 
 def test_the_tree_names_every_tensor_in_memory_and_on_disk():
-    text = tree("dpt-mini")
+    text = tensor_tree("dpt-mini")
     model, config, _ = find("dpt-mini")
     on_disk = model.disk_name(config)
     shown = {word for line in text.splitlines() for word in line.split()[-1:]}

@@ -2,7 +2,6 @@
 
 import textwrap
 from pathlib import Path
-from types import CodeType
 
 from .. import params
 from .dry_run import Stage, recorded_names
@@ -22,7 +21,7 @@ def describe(name: str | Path, size: tuple[int, int] | None = None, revision: st
     passage, peak = this.passage, this.passage.peak
     parts = ", ".join(f"{part} {n:,}" for part, n in this.parts.items())
     lines = [
-        this.title(),
+        f"{this.name}: {this.kind}",
         f"weights     {this.weights}",
         *_wrapped("parameters", f"{params.count(this.table):,}  ({parts})"),
         f"input       1 x {this.encoder.num_channels} x {this.size[0]} x {this.size[1]}",
@@ -44,17 +43,12 @@ def stage_runs(stages: list[Stage]) -> list[list[Stage]]:
     return runs(stages, lambda s: s.name, lambda s: (s.shape, s.flops, s.parameters))
 
 
-def function_name(code: CodeType) -> str:
-    """As it stands in its file, without what it is nested in locally."""
-    return code.co_qualname.replace("<locals>.", "")
-
-
 def _row(run: list[Stage]) -> str:
     shape = " x ".join(map(str, run[0].shape))
     parameters, flops = sum(s.parameters for s in run), sum(s.flops for s in run)
     alive = f"{max(s.alive for s in run) / 1e6:.1f}" if run[0].held else UNHELD
     row = f"{braces(s.name for s in run):<19}{shape:<22}{parameters:>12,}{flops / 1e9:>8.2f}{alive:>9}  "
-    room, names = COLUMNS - len(row), [function_name(code).rpartition(".")[2] for code in run[0].functions]
+    room, names = COLUMNS - len(row), [code.co_name for code in run[0].functions]
     while len(text := ", ".join(names)) > room:
         names = [*names[: len(names) - 1 - (names[-1] == "...")], "..."]
     return row + text

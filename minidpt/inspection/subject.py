@@ -18,6 +18,8 @@ from .dry_run import ITEM_BYTES, Passage, passage
 
 DEFAULT_SIDE = 384  # of the picture, for encoders whose config names none
 
+MAX_HALVED = 4  # times that an encoder makes its token grid smaller
+
 PART_OF = {  # the first word of a tensor's name -> the part of the model that it is counted under
     "backbone": "encoder",
     "pooler": "encoder",
@@ -65,8 +67,22 @@ class Subject:
             by_part[part] = by_part.get(part, 0) + params.count([t])
         return by_part
 
-    def title(self) -> str:
-        return f"{self.name}: {self.model.architecture}, {encoder_name(self.encoder)}"
+    def grid(self, tokens: int) -> tuple[int, int] | None:
+        """(H, W) of so many tokens, those before the grid's among them or not; None if they fill none.
+
+        It is that of the patches, or one that was halved from it, never a square that happens to fit.
+        """
+        patch = getattr(self.encoder, "patch_size", self.encoder.size_multiple)
+        for halved in range(MAX_HALVED):
+            rows, row = (-(-side // (patch << halved)) for side in self.size)
+            if rows * row in (tokens, tokens - self.encoder.prefix_tokens):
+                return rows, row
+        return None
+
+    @property
+    def kind(self) -> str:
+        """The class and what encodes."""
+        return f"{self.model.architecture}, {encoder_name(self.encoder)}"
 
 
 def find(name: str | Path, revision: str | None = None) -> tuple[type[PreTrainedModel], Any, str]:

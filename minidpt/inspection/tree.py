@@ -13,14 +13,14 @@ NAME_COLUMNS = 30  # a deeper or longer name pushes its own line
 INDENT = "  "
 
 
-def tree(name: str | Path, revision: str | None = None) -> str:
+def tensor_tree(name: str | Path, revision: str | None = None) -> str:
     """One line per tensor, or per run of tensors alike: name, shape, kind, name in transformers' files.
 
     Inner lines give the parameters below them, of all that they stand for.
     """
     this = subject(name, revision=revision)
     head = f"{'name in memory':<{NAME_COLUMNS}}{'shape':<20}{'kind':<19}transformers' name"
-    lines = [this.title(), f"{params.count(this.table):,} parameters", "", head]
+    lines = [f"{this.name}: {this.kind}", f"{params.count(this.table):,} parameters", "", head]
     lines += branches(this.table, this.model.disk_name(this.config))
     reasons = dict.fromkeys(t.unused for t in this.table if t.unused)
     lines += ["", *(f"(unused) {reason}" for reason in reasons)] if reasons else []
