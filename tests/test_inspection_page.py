@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from families import DINOV2
 from PIL import Image
 from tiny import HYBRID, PLAIN, lively
 
@@ -16,7 +17,7 @@ from minidpt import ConfigError, DPTConfig, DPTForDepthEstimation, DPTForSemanti
 from minidpt.inspection import activations, html_page, thumbnails
 from minidpt.inspection.drawing import columns, place
 from minidpt.inspection.markup import VOID, element
-from minidpt.inspection.subject import subject
+from minidpt.inspection.subject import subject, why_absent
 from minidpt.presets import PRESETS
 from minidpt.render import colorize
 
@@ -118,7 +119,7 @@ def test_everything_can_be_reached_and_read_without_eyes_or_mouse(text):
 
 @pytest.mark.parametrize("name", ["Intel/dpt-large", "facebook/dpt-dinov2-small-nyu", "Intel/dpt-swinv2-tiny-256"])
 def test_boxes_are_to_scale(name, monkeypatch):
-    monkeypatch.setattr("minidpt.inspection.page.at_hand", lambda *_: False)
+    monkeypatch.setattr("minidpt.inspection.page.why_absent", lambda *_: "x: not here; get it")
     this = subject(name, (2 * 224, 3 * 224))
     stages = {stage.name: stage for stage in this.passage.stages}
     placed, pixel, channel = place(columns(this), max(this.size))
@@ -212,14 +213,30 @@ def test_the_source_shown_is_the_one_that_runs(text):
 
 
 def test_a_preset_without_files_is_drawn_and_says_so(monkeypatch):
-    monkeypatch.setattr("minidpt.inspection.page.at_hand", lambda *_: False)
+    monkeypatch.setattr("minidpt.inspection.page.why_absent", lambda *_: "x: not here; get it")
     text = html_page("Intel/dpt-large")
     read = Reader(text)
-    assert "No activations are shown: its weights are not here (minidpt models pull Intel/dpt-large)." in text
+    assert "No activations are shown. x: not here; get it." in text
     assert not read.all("img")
     assert not read.all("image")
     with pytest.raises(ConfigError, match="leave --image out"):
         html_page("Intel/dpt-large", "photo.jpg")
+
+
+@pytest.mark.parametrize(("name", "words"), [("Intel/dpt-large", "models pull"), ("dpt_levit_224.pt", "get it from")])
+def test_weights_that_are_not_here_are_told_where_they_are(name, words, tmp_path, monkeypatch):
+    constants = pytest.importorskip("huggingface_hub.constants", reason="without it, it is that which is missing")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    assert words in why_absent(subject(name))
+    assert why_absent(subject("dpt-mini")) is None
+
+
+def test_an_encoder_alone_is_drawn(tmp_path):
+    encoder = minidpt.AutoBackbone.from_config(minidpt.Dinov2Config(**DINOV2), backend="numpy")
+    encoder.save_pretrained(tmp_path / "encoder")
+    read = Reader(html_page(tmp_path / "encoder"))
+    assert read.all("a", id="box-blocks.3")
+    assert any("an encoder alone" in e[2] for e in read.all("p"))
 
 
 def test_size_is_what_the_network_sees(folder):

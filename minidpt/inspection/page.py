@@ -15,7 +15,7 @@ from .folding import braces
 from .markup import Markup, element, joined, png
 from .screen import stage_runs
 from .sources import file_and_line, first_sentence, full_name, source
-from .subject import Subject, at_hand, subject
+from .subject import Subject, subject, why_absent
 from .thumbnails import COLORS, DEPTH_COLORS, LABEL_COLORS
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # the browser's word that nothing is loaded
@@ -37,11 +37,13 @@ def html_page(
     A preset whose weights are not here has the drawing and no activations; ConfigError if a photo was given for it.
     """
     this, seen = subject(name, size, revision), None
-    reason = _why_without(this, revision)
+    reason = why_absent(this, revision)
+    if reason is None and not can_take_photos(this):
+        reason = f"{_title(this)}: an encoder alone says nothing of how its pictures are made"
     if reason is None:
         this, seen = activations(this, image, size, revision)
     elif image is not None:
-        raise ConfigError(f"{name}: {reason}; leave --image out")
+        raise ConfigError(f"{reason}; or leave --image out")
     addresses = {stage: png(picture) for stage, picture in seen.pictures.items()} if seen else {}
     groups = _groups(this.passage.stages)
     links = {"pixel_values": "#flow"}
@@ -76,13 +78,6 @@ def _title(this: Subject) -> str:
     return path.resolve().name if path.exists() else this.name
 
 
-def _why_without(this: Subject, revision: str | None) -> str | None:
-    """Why no photo can pass, or None if one can."""
-    if not at_hand(this.name, revision):
-        return f"its weights are not here (minidpt models pull {this.name})"
-    return None if can_take_photos(this) else "an encoder alone has no recipe for pictures"
-
-
 def _groups(stages: Iterable[Stage]) -> dict[str, list[Stage]]:
     """Stages by the first word of their names, in the order in which the words come."""
     groups: dict[str, list[Stage]] = {}
@@ -114,7 +109,7 @@ def _notes(this: Subject, seen: Activations | None, reason: str | None) -> Itera
         "finest."
     )
     if seen is None:
-        yield f"No activations are shown: {reason}."
+        yield f"No activations are shown. {reason}."
     else:
         answer = this.passage.stages[-1].name
         yield f"The photo is {seen.photo}. {COLORS} {LABEL_COLORS if answer == 'logits' else DEPTH_COLORS}"

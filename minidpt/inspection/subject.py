@@ -110,15 +110,15 @@ def subject(name: str | Path, size: tuple[int, int] | None = None, revision: str
     return Subject(str(name), model, config, weights, (height, width))
 
 
-def at_hand(name: str | Path, revision: str | None = None) -> bool:
-    """Whether the weights can be read without a download: in the package, at a path, or in the Hub's cache."""
-    if Path(name).exists() or preset(str(name)) is None:
-        return True  # find() has opened them
+def why_absent(this: Subject, revision: str | None = None) -> str | None:
+    """None if the weights can be read without a download, from the package, a path or the Hub's cache; else a line."""
+    if Path(this.name).exists() or preset(this.name) is None:
+        return None  # find() has opened them
     try:
-        cached(str(name), revision)
-    except (CheckpointError, HubError):
-        return False
-    return True
+        cached(this.name, revision)
+    except (CheckpointError, HubError) as error:
+        return str(error)
+    return None
 
 
 def encoder_name(encoder: Any) -> str:
