@@ -177,6 +177,8 @@ def test_principal_components_are_those_of_the_singular_values(shape):
     centred = x.reshape(-1, shape[-1]) - x.reshape(-1, shape[-1]).mean(axis=0)
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
     assert np.abs(np.abs(found) - np.abs(u[:, :3] * s[:3])).max() < 1e-9 * s[0]  # float64 twice over
+    directions = centred.T @ found
+    assert (directions.max(axis=0) == np.abs(directions).max(axis=0)).all()
 
 
 def test_constant_maps_and_two_channels_have_thumbnails():

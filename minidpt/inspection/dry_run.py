@@ -25,6 +25,8 @@ from ..recording import Tape, listening
 
 ITEM_BYTES = 4  # float32
 VIEWS = frozenset({"take_tokens", "token", "tokens_to_map", "map_to_tokens", "split_heads", "drop_channel"})
+VIEWS_IF_ONE_WINDOW = frozenset({"windows", "from_windows"})
+VIEWS_IF_AS_LARGE = frozenset({"resize_bilinear", "crop_map", "every_other"})
 NO_WORK = frozenset({"from_numpy", "to_numpy", "map_size"})  # they begin, end or ask, and tell nothing of a stage
 STAGES = (  # beside the encoder's own states
     "bit.stem",
@@ -94,6 +96,13 @@ class Array(Shape):
     memory: Memory = field(kw_only=True)
 
 
+def shares_memory(op: str, before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    """Whether NumPy's op, from a shape to another, hands on the memory that it got."""
+    if op in VIEWS_IF_ONE_WINDOW:
+        return before[0] == after[0]
+    return op in VIEWS or (op in VIEWS_IF_AS_LARGE and before == after)
+
+
 class Weights(dict[str, np.ndarray]):
     """Weights without numbers that remember which of them were asked for."""
 
@@ -149,10 +158,12 @@ class DryRun(Tape):
                 self._called_by(sys._getframe(1))
             if not isinstance(result, Shape):
                 return result
-            source = next((x.memory for x in args if isinstance(x, Array)), None)
-            if source is not None and name in VIEWS:
-                return Array(result.dims, memory=source)
-            return self._new(result.dims, source.shows if source and self._counter.flops == before else "")
+            source = next((x for x in args if isinstance(x, Array)), None)
+            if source is None:
+                return self._new(result.dims, "")
+            if shares_memory(name, source.dims, result.dims):
+                return Array(result.dims, memory=source.memory)
+            return self._new(result.dims, source.memory.shows if self._counter.flops == before else "")
 
         return watched
 
