@@ -14,7 +14,7 @@ from tiny import HYBRID, PLAIN, lively
 
 import minidpt
 from minidpt import ConfigError, DPTConfig, DPTForDepthEstimation, DPTForSemanticSegmentation, DPTImageProcessor, cli
-from minidpt.inspection import activations, html_page, thumbnails
+from minidpt.inspection import activations, html_page, sources, thumbnails
 from minidpt.inspection.drawing import columns, place
 from minidpt.inspection.markup import VOID, element
 from minidpt.inspection.subject import subject, why_absent
@@ -283,3 +283,9 @@ def test_the_command_writes_the_page(folder, photo, tmp_path, capsys):
     assert cli.main(["inspect", str(folder), "--html", str(target), "--image", str(photo)]) == 0
     assert capsys.readouterr().out.startswith(str(target))
     assert Reader(target.read_text(encoding="utf-8")).all("h1")[0][2] == NASTY
+
+
+def test_a_function_without_its_file_has_a_name_and_no_text():
+    code = compile("def lost():\n    pass", "<nowhere>", "exec").co_consts[0]
+    told = sources.full_name(code), sources.file_and_line(code), sources.source(code), sources.first_sentence(code)
+    assert told == ("lost", "<nowhere>:1", sources.NOT_HERE, "")
