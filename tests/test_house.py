@@ -38,7 +38,7 @@ RANKS = {
     "reassemble": 13, "fusion": 13, "heads": 13,
     "pretrained": 14,
     "auto_backbone": 15, "model": 16,
-    "processing": 17, "render": 17,
+    "processing": 17, "render": 17, "components": 17,
     "saving": 18, "pipelines": 18, "diagnosis": 18, "visualize": 18,
     "inspection": 18.5,
     "verification": 19, "conversion": 19,

@@ -3,10 +3,10 @@
 import numpy as np
 from PIL import Image
 
+from ..components import as_colors, principal_components
 from ..render import colorize, label_colors
 
 SIDE = 160  # a larger map is shown by every n-th of its pixels
-SHOWN = (1, 99)  # percentiles of a direction that get no colour and full colour
 
 COLORS = (
     "Each picture shows the three directions in which a stage's channels vary most (principal components), as red, "
@@ -27,7 +27,8 @@ def thumbnail(name: str, x: np.ndarray, grid: tuple[int, int], kind: str) -> np.
     channels = thinned(x[0] if x.ndim == 4 else x[0, x.shape[1] - grid[0] * grid[1] :].reshape(*grid, -1))
     if name == "logits":
         return label_colors(channels.argmax(axis=-1))
-    components = principal_components(channels) if channels.shape[-1] > 2 else channels[..., :1].repeat(3, axis=-1)
+    many = channels.shape[-1] > 2
+    components = principal_components(channels)[0] if many else channels[..., :1].repeat(3, axis=-1)
     return np.rint(as_colors(components) * 255).astype(np.uint8)
 
 
@@ -42,28 +43,3 @@ def thinned(x: np.ndarray) -> np.ndarray:
     """Every n-th pixel of every n-th row, the smallest n that leaves at most SIDE a side.   (H, W, ...)"""
     step = -(-max(x.shape[:2]) // SIDE)
     return x[step // 2 :: step, step // 2 :: step]
-
-
-def principal_components(x: np.ndarray) -> np.ndarray:
-    """Coordinates along the three directions of most variance.   (h, w, C), C > 2 -> (h, w, 3) float64
-
-    y = (x - mean) V. A direction's sign is arbitrary: here its largest entry is positive.
-    """
-    vectors = x.reshape(-1, x.shape[-1]).astype(np.float64)
-    vectors -= vectors.mean(axis=0)
-    if len(vectors) < vectors.shape[1]:  # the smaller of two matrices that have the same eigenvalues
-        directions = vectors.T @ np.linalg.eigh(vectors @ vectors.T)[1][:, :-4:-1]
-        directions /= np.maximum(np.linalg.norm(directions, axis=0), np.finfo(np.float64).tiny)
-    else:
-        directions = np.linalg.eigh(vectors.T @ vectors)[1][:, :-4:-1]
-    components = np.zeros((len(vectors), 3))
-    largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=0)[None], axis=0)
-    components[:, : directions.shape[1]] = vectors @ (directions * np.where(largest < 0, -1, 1))
-    return components.reshape(*x.shape[:2], 3)
-
-
-def as_colors(components: np.ndarray) -> np.ndarray:
-    """Each component from its 1st to its 99th percentile; one that is constant is half bright.   (h, w, 3) -> 0 to 1"""
-    low, high = np.percentile(components, SHOWN, axis=(0, 1))
-    spread = np.where(high > low, high - low, 1)
-    return np.where(high > low, np.clip((components - low) / spread, 0, 1), 0.5)
