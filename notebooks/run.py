@@ -12,6 +12,7 @@ import argparse
 import base64
 import io
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -64,12 +65,16 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
 def run(notebook: nbformat.NotebookNode, timeout: float) -> str:
     """Run all cells, outputs in place.   -> what went wrong, with the cell; "" if nothing did"""
     client = NotebookClient(
-        notebook, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
+        notebook,
+        timeout=timeout,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(FOLDER)}},
+        extra_arguments=["--log-level=ERROR"],  # a kernel's remarks on its own connection
     )
     try:
         client.execute()
     except (CellExecutionError, CellTimeoutError) as problem:
-        return str(problem)
+        return re.sub(r"\x1b\[[0-9;]*m", "", str(problem))  # without a terminal's colours
     return ""
 
 
