@@ -1,4 +1,4 @@
-"""The plain Vision Transformer, the encoder of DPT-Large and DPT-Base.   [ViT], [DPT §3.1]
+"""The plain Vision Transformer, the encoder of DPT-Large and DPT-Base.   [ViT], [DPT §3, "Transformer encoder"]
 
 A picture becomes a sequence of patch tokens with one class token before it; identical blocks refine the sequence;
 the outputs of four of the blocks are tapped for the decoder. Other encoders are made of the same block.
@@ -203,8 +203,9 @@ def bilinear(x: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def resize_positions(
     positions: np.ndarray, grid: tuple[int, int], *, resize: Callable = bilinear, prefix: int = 1
 ) -> np.ndarray:
-    """Stretch the grid of learnt positions to another grid; those of the `prefix` tokens before it stay.   [DPT §3.1]
+    """Stretch the grid of learnt positions to another grid; those of the `prefix` tokens before it stay.
 
+    [DPT §3, "Handling varying image sizes"]
     positions: (1, P + S S, D) -> (1, P + H W, D), grid = (H, W)   resize(x, size): on (1, S, S, D)
     """
     side = math.isqrt(positions.shape[1] - prefix)
