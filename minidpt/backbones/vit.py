@@ -4,6 +4,8 @@ A picture becomes a sequence of patch tokens with one class token before it; ide
 the outputs of four of the blocks are tapped for the decoder. Other encoders are made of the same block.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
 from abc import abstractmethod
@@ -32,51 +34,8 @@ from ..schema import (
 from .base import Array, Encoded, EncoderConfig, run_blocks
 
 
-@dataclasses.dataclass(frozen=True, init=False, kw_only=True)
-class TokensConfig(EncoderConfig):
-    """The fields of an encoder that cuts a picture into patch tokens and refines them in one row of blocks."""
-
-    hidden_size: int = setting(768, integer(1, MAX_WIDTH))
-    num_hidden_layers: int = nullable(12, integer(1, MAX_BLOCKS))
-    num_attention_heads: int = nullable(12, integer(1, MAX_BLOCKS))
-    intermediate_size: int = nullable(3072, integer(1, MAX_WIDTH))
-    hidden_act: str = setting("gelu", ACTIVATION)
-    hidden_dropout_prob: float = nullable(0.0, number(0, 1))
-    attention_probs_dropout_prob: float = nullable(0.0, number(0, 1))
-    initializer_range: float = setting(0.02, real(0, 10))
-    layer_norm_eps: float = nullable(1e-12, real(0, 1))
-    image_size: int = nullable(384, square(integer(1, MAX_SIDE)))
-    patch_size: int = nullable(16, square(integer(1, 256)))
-    num_channels: int = nullable(3, integer(1, 64))
-
-    def check(self):
-        self._check_blocks(self.hidden_size, self.num_attention_heads, self.patch_size, image_size=self.image_size)
-
-    @property
-    @abstractmethod
-    def tap_stages(self) -> tuple[int, ...]:
-        """The blocks whose outputs are tapped, counted from 1."""
-
-    @property
-    def tap_channels(self) -> tuple[int, ...]:
-        return (self.hidden_size,) * len(self.tap_stages)
-
-    @property
-    def size_multiple(self) -> int:
-        return self.patch_size
-
-
-@dataclasses.dataclass(frozen=True, init=False, kw_only=True)
-class ViTConfig(TokensConfig):
-    """The fields of a plain ViT, as they stand in DPTConfig.   [transformers: DPTConfig]"""
-
-    model_type: ClassVar[str] = "vit"
-
-    qkv_bias: bool = nullable(True, boolean)
-
-
 def encode(pixels: Array, p: dict, sized: dict, config: ViTConfig) -> Encoded:
-    """pixels: (N, H, W, C), H and W multiples of the patch size"""
+    """Cut into patches, embed each, run the blocks.   pixels: (N, H, W, C), H and W multiples of the patch size"""
     height, width = ops.map_size(pixels)
     grid = (height // config.patch_size, width // config.patch_size)
     x = ops.linear(ops.patches(pixels, config.patch_size), **p["patch_embed"])
@@ -143,6 +102,52 @@ def mlp(x: Array, p: dict, activation: str, *, residual: Array, name: str, scale
         hidden = ops.linear(x, **p["up"], activation=activation)
     note(name, lambda: ops.linear(hidden, **p["down"]))
     return ops.linear(hidden, **p["down"], scale=scale, residual=residual)
+
+
+# ---------------------------------------------------------------- the config
+
+
+@dataclasses.dataclass(frozen=True, init=False, kw_only=True)
+class TokensConfig(EncoderConfig):
+    """The fields of an encoder that cuts a picture into patch tokens and refines them in one row of blocks."""
+
+    hidden_size: int = setting(768, integer(1, MAX_WIDTH))
+    num_hidden_layers: int = nullable(12, integer(1, MAX_BLOCKS))
+    num_attention_heads: int = nullable(12, integer(1, MAX_BLOCKS))
+    intermediate_size: int = nullable(3072, integer(1, MAX_WIDTH))
+    hidden_act: str = setting("gelu", ACTIVATION)
+    hidden_dropout_prob: float = nullable(0.0, number(0, 1))
+    attention_probs_dropout_prob: float = nullable(0.0, number(0, 1))
+    initializer_range: float = setting(0.02, real(0, 10))
+    layer_norm_eps: float = nullable(1e-12, real(0, 1))
+    image_size: int = nullable(384, square(integer(1, MAX_SIDE)))
+    patch_size: int = nullable(16, square(integer(1, 256)))
+    num_channels: int = nullable(3, integer(1, 64))
+
+    def check(self):
+        self._check_blocks(self.hidden_size, self.num_attention_heads, self.patch_size, image_size=self.image_size)
+
+    @property
+    @abstractmethod
+    def tap_stages(self) -> tuple[int, ...]:
+        """The blocks whose outputs are tapped, counted from 1."""
+
+    @property
+    def tap_channels(self) -> tuple[int, ...]:
+        return (self.hidden_size,) * len(self.tap_stages)
+
+    @property
+    def size_multiple(self) -> int:
+        return self.patch_size
+
+
+@dataclasses.dataclass(frozen=True, init=False, kw_only=True)
+class ViTConfig(TokensConfig):
+    """The fields of a plain ViT, as they stand in DPTConfig.   [transformers: DPTConfig]"""
+
+    model_type: ClassVar[str] = "vit"
+
+    qkv_bias: bool = nullable(True, boolean)
 
 
 # ---------------------------------------------------------------- tensors, and what depends on the size only
