@@ -22,7 +22,8 @@ from numba.core import config
 
 from ..errors import ResourceError, one_line
 
-SIMULATED = bool(config.ENABLE_CUDASIM)
+SIMULATED = bool(config.ENABLE_CUDASIM)  # type: ignore[attr-defined]  # made when it is imported
+config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # type: ignore[attr-defined]  # some kernels have little to do, and that is meant
 THREADS = 4 if SIMULATED else 256  # of a block with one axis
 MAX_BLOCKS = 2 if SIMULATED else 2048  # of a grid-stride kernel: enough to fill every card
 UNIT = 512  # bytes of which memory is given out in multiples: how the driver aligns it
@@ -76,7 +77,7 @@ class DeviceArray:
     __slots__ = ("_lease", "array", "dtype", "ndim", "shape", "size")
 
     def __init__(self, array: Any, lease: Any):
-        self.array, self.shape, self.dtype, self._lease = array, array.shape, array.dtype, lease
+        self.array, self.shape, self.dtype, self._lease = array, tuple(array.shape), array.dtype, lease
         self.ndim, self.size = len(self.shape), prod(self.shape)
 
     def __len__(self) -> int:
