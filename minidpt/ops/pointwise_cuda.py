@@ -1,5 +1,5 @@
-"""The maths is in pointwise.py. Here a thread makes one number after another. For a norm a block of threads adds up a row:
-each its share, then one half of them the other half's; so float32 sums of thousands of numbers lose a digit at most.
+"""The maths is in pointwise.py. Here a thread makes one number after another. For a norm a block of threads adds up a
+row: each its share, then one half of them the other half's, so that long sums in float32 lose a digit at most.
 """
 
 import math

@@ -1,5 +1,5 @@
-"""The maths is in resize.py. Here each output pixel is made from its four neighbours at once, whose places and shares are
-quotients of whole numbers: exact without float64, and without tables that would have to be uploaded.
+"""The maths is in resize.py. Here each output pixel is made from its four neighbours at once. Where they are, and what
+they share, are quotients of whole numbers: exact without float64, and without tables that would have to be uploaded.
 
 A linear layer may come before the resizing, as the four shares of a pixel sum to one: on the small map it is a quarter
 of the work.
