@@ -12,7 +12,7 @@ from .report import UsageError
 
 COLORMAPS = ("inferno", "turbo", "magma", "viridis", "Spectral_r", "gray")
 DEPTH_FORMATS = ("png16", "npy", "pfm", "tiff", "png", "json")
-BACKENDS = ("auto", "numpy", "numba")
+BACKENDS = ("auto", "numpy", "numba", "cuda")
 PRECISIONS = ("highest", "high", "medium")
 MAX_SIDE = 16384  # of --size: far above any published model, low enough that a typing error does not fill the memory
 

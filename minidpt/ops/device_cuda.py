@@ -6,6 +6,8 @@ serves the next array at once, though kernels that use it may still wait in line
 Under NUMBA_ENABLE_CUDASIM=1 Numba runs kernels in Python, a thread of the system for each thread of a block.
 """
 
+import importlib.util
+import os
 import sys
 from bisect import bisect_left, insort
 from collections import deque
@@ -21,9 +23,10 @@ import numpy as np
 from numba import cuda
 from numba.core import config
 
-from ..errors import ResourceError, one_line
+from ..errors import ConfigError, ResourceError, one_line
 
-SIMULATED = bool(config.ENABLE_CUDASIM)
+SIMULATED = bool(config.ENABLE_CUDASIM)  # type: ignore[attr-defined]  # made when it is imported
+config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # type: ignore[attr-defined]  # some kernels have little to do, and that is meant
 THREADS = 4 if SIMULATED else 256  # of a block with one axis
 MAX_BLOCKS = 2 if SIMULATED else 2048  # of a grid-stride kernel: enough to fill every card
 UNIT = 512  # bytes of which memory is given out in multiples: how the driver aligns it
@@ -32,10 +35,47 @@ WASTE = 2  # memory serves an array that fills at least one part in so many of i
 Shape = tuple[int, ...]
 
 
+FORKED = (
+    "backend cuda: this process was forked from one that had used the graphics card, which the driver does not allow; "
+    "start it with multiprocessing's spawn or forkserver, or use backend numba or numpy"
+)
+
+
+def refusal() -> str | None:
+    """Why no kernel can run here, or nothing."""
+    if SIMULATED or cuda.is_available():
+        return None
+    if importlib.util.find_spec("numba_cuda") is None:
+        return "numba-cuda is not installed (pip install 'minidpt[cuda13]', or cuda12 for an older driver)"
+    problem = cuda.cuda_error()
+    return f"no NVIDIA card can be used{f' ({one_line(Exception(problem))})' if problem else ''}"
+
+
+def card() -> dict[str, Any]:
+    """What it is, its memory in bytes, and the versions of what drives it. Where there is one."""
+    if SIMULATED:
+        return {"name": "Numba's simulator"}
+    device, (free, total) = cuda.get_current_device(), cuda.current_context().get_memory_info()
+    name, capability = device.name, ".".join(map(str, device.compute_capability))
+    versions = {"driver": cuda.cudadrv.driver.driver.get_version(), "runtime": cuda.runtime.get_version()}
+    return {
+        "name": name.decode() if isinstance(name, bytes) else name,
+        "compute_capability": capability,
+        "memory": total,
+        "free": free,
+        **{what: ".".join(map(str, version)) for what, version in versions.items()},
+    }
+
+
 @cache
 def stream() -> Any:
     """The one that everything runs on."""
     return cuda.stream()
+
+
+def wait() -> None:
+    """Until all that was asked of the card is done."""
+    stream().synchronize()
 
 
 # ---------------------------------------------------------------- memory
@@ -77,7 +117,7 @@ class DeviceArray:
     __slots__ = ("_lease", "array", "dtype", "ndim", "shape", "size")
 
     def __init__(self, array: Any, lease: Any):
-        self.array, self.shape, self.dtype, self._lease = array, array.shape, array.dtype, lease
+        self.array, self.shape, self.dtype, self._lease = array, tuple(array.shape), array.dtype, lease
         self.ndim, self.size = len(self.shape), prod(self.shape)
 
     def __len__(self) -> int:
@@ -103,6 +143,16 @@ class Pool:
         self._returned: deque[Memory] = deque()  # not yet among them: whoever drops an array may hold any lock
         self._turn = 0
         self._lock = RLock()
+        self._forked = False
+
+    def after_fork(self) -> None:
+        """In a new process: a card that the parent used is out of reach."""
+        self._lock = RLock()
+        self._forked = not SIMULATED
+
+    def allowed(self) -> None:
+        if self._forked:
+            raise ConfigError(FORKED)
 
     def empty(self, shape: Shape, dtype: Any = np.float32) -> DeviceArray:
         """An array of that shape, its contents undefined: in the smallest memory that holds it, or in new memory.
@@ -139,6 +189,7 @@ class Pool:
         raise ResourceError(f"{full}; give smaller pictures, or fewer at once")
 
     def __enter__(self) -> "Pool":
+        self.allowed()
         self._lock.acquire()
         return self
 
@@ -157,6 +208,8 @@ def _size(memory: Memory) -> int:
 
 POOL = Pool()
 empty = POOL.empty
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=POOL.after_fork)
 
 
 @cache
@@ -170,14 +223,14 @@ def upload(x: np.ndarray) -> DeviceArray:
     x = np.ascontiguousarray(x)
     y = empty(x.shape, x.dtype)
     y.array.copy_to_device(x, stream=stream())
-    stream().synchronize()  # else the host might change x before it is read
+    wait()  # else the host might change x before it is read
     return y
 
 
 def download(x: DeviceArray) -> np.ndarray:
     """A copy in the host's memory, when all that was asked of the card before is done."""
     y = x.array.copy_to_host(stream=stream())
-    stream().synchronize()
+    wait()
     return y
 
 

@@ -246,7 +246,7 @@ def gathered_product(
     start(
         *(KERNELS[tile], blocks, tile.threads, x, where, positions, groups, ZERO if relu else NO_FLOOR),
         *(weight.panels, first_row, biases, rows // max(1, len(biases)), CODES[activation]),
-        *(scale or absent(1), absent(2) if residual is None else residual.reshape(rows, out), y),
+        *(absent(1) if scale is None else scale, absent(2) if residual is None else residual.reshape(rows, out), y),
     )
     return y
 
