@@ -8,6 +8,7 @@ Under NUMBA_ENABLE_CUDASIM=1 Numba runs kernels in Python, a thread of the syste
 
 import importlib.util
 import os
+import sys
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable
@@ -252,15 +253,15 @@ class Kernel:
 KERNELS: list[Kernel] = []  # each that was defined so far: what is compiled where no card is
 
 
-def kernel(*signatures: str) -> Callable[[Callable[..., None]], Kernel]:
-    """Decorates a kernel. It is compiled when it first runs.
+def kernel(*signatures: str, **options: Any) -> Callable[[Callable[..., None]], Kernel]:
+    """Decorates a kernel. It is compiled when it first runs.   options: of cuda.jit, which the simulator does not know
 
     In kernels an int beside a float32 makes a float64, as does a literal like 0.5: constants are np.float32(...).
     Exact float32 maths, but for a * b + c in one rounding: NaN and Inf pass through as in NumPy.
     """
 
     def made(function: Callable[..., None]) -> Kernel:
-        KERNELS.append(Kernel(function, signatures, cuda.jit(function)))
+        KERNELS.append(Kernel(function, signatures, cuda.jit(function, **({} if SIMULATED else options))))
         return KERNELS[-1]
 
     return made
@@ -310,3 +311,16 @@ def _type_name(x: Any) -> str:
     if isinstance(x, np.float32):
         return "float32"
     return f"{x.dtype}[{':,' * (len(x.shape) - 1)}::1]"
+
+
+# ---------------------------------------------------------------- the simulator
+
+if SIMULATED:
+    from numba.cuda.simulator import kernelapi
+
+    def _shared_array(block: Any, shape: Shape, dtype: Any, alignment: int) -> np.ndarray:
+        """One array for all threads of a block at each line that makes one, as the simulator's own has no alignment."""
+        line = sys._getframe(1)
+        return block._allocations.setdefault((line.f_code, line.f_lineno), np.empty(shape, dtype))
+
+    kernelapi.FakeCUDAShared.array = _shared_array
