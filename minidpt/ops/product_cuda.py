@@ -18,14 +18,15 @@ import numpy as np
 from .activations_cuda import CODES, activated
 from .device_cuda import SIMULATED, DeviceArray, Kernel, absent, cuda, device_function, empty, kernel, start, upload
 
-QUAD = 4  # floats that one instruction brings from shared memory, where they begin at a multiple of their size
+QUAD = 2 if SIMULATED else 4  # floats that one instruction brings from shared memory, where they begin at a multiple of their size
 QUAD_BYTES = 4 * QUAD
 SIDE = 2 * QUAD  # a thread has SIDE x SIDE sums: two quads of rows times two quads of columns
-DEPTH = 2 if SIMULATED else 8  # of a slab: terms of every sum that are in shared memory at a time
+DEPTH = 4 if SIMULATED else 8  # of a slab: terms of every sum that are in shared memory at a time
 # A warp's threads lie like this over its part of the tile: its reads of x are 4 neighbouring quads, of W 8 neighbouring
 # ones, and no two fall into the same bank.
 LANES_DOWN, LANES_ACROSS = (2, 1) if SIMULATED else (4, 8)
 WARP = LANES_DOWN * LANES_ACROSS
+LARGEST = (1 << 40) - 1
 ZERO, NO_FLOOR = np.float32(0), np.float32(-np.inf)
 
 Where = tuple[int, ...]  # see `pixel_under`
@@ -47,7 +48,7 @@ class Tile:
         return -(-rows // self.rows) * -(-columns // self.columns)
 
 
-LARGE, SMALL = (Tile(32, 16), Tile(16, 8)) if SIMULATED else (Tile(128, 128), Tile(64, 64))
+LARGE, SMALL = (Tile(16, 8), Tile(16, 4)) if SIMULATED else (Tile(128, 128), Tile(64, 64))
 MANY_TILES = 3 if SIMULATED else 264  # two for each multiprocessor of an H100; fewer large tiles leave some idle
 PANEL = SMALL.columns
 
@@ -106,14 +107,14 @@ def product_kernel(tile: Tile) -> Kernel:
     padded_rows, padded_columns = rows + QUAD, columns + QUAD  # else the columns of a slab, which are written together, share their banks
     x_loads, w_loads = rows * DEPTH // threads, columns * DEPTH // threads
     warps_across = columns // (SIDE * LANES_ACROSS)
+    w_step = threads // columns
     lines = rows // SIDE
-    finishes = lines * columns // threads
 
     @kernel(
-        "float32[:,::1], UniTuple(int64, 9), int64, int64, float32, float32[:,:,::1], int64, "
+        "float32[::1], int64, UniTuple(int64, 9), int64, int64, float32, float32[::1], int64, int64, "
         "float32[:,::1], int64, int64, float32[::1], float32[:,::1], float32[:,::1]"
     )
-    def product(x, where, positions, groups, floor, panels, first_row, bias, span, code, scale, residual, y):
+    def product(x, channels, where, positions, groups, floor, panels, panel_size, first_row, bias, span, code, scale, residual, y):
         """y[m, o] = scale activation(sum of x W + bias) + residual   for one tile of y; arguments as in `multiply`"""
         x_slab = cuda.shared.array((2, DEPTH, padded_rows), np.float32, alignment=QUAD_BYTES)
         w_slab = cuda.shared.array((2, DEPTH, padded_columns), np.float32, alignment=QUAD_BYTES)
@@ -123,7 +124,7 @@ def product_kernel(tile: Tile) -> Kernel:
         right = cuda.local.array(SIDE, np.float32)
         next_x = cuda.local.array(x_loads, np.float32)
         next_w = cuda.local.array(w_loads, np.float32)
-        pixel = cuda.local.array(x_loads, np.int64)
+        place = cuda.local.array(x_loads, np.int64)
 
         t = cuda.threadIdx.x & (threads - 1)  # all of it, but so the compiler knows that it is not negative
         lane, warp = t % WARP, t // WARP
@@ -131,35 +132,37 @@ def product_kernel(tile: Tile) -> Kernel:
         side = (lane % LANES_ACROSS + warp % warps_across * LANES_ACROSS) * QUAD
         k, row = t % DEPTH, t // DEPTH  # of the first number of x that this thread brings
 
-        inner, out = x.shape[1] // groups, y.shape[1] // groups  # channels of one group
+        inner, out = channels // groups, y.shape[1] // groups  # channels of one group
         tiles_across = (out + columns - 1) // columns
         tiles = (y.shape[0] + rows - 1) // rows * tiles_across
         group, at = cuda.blockIdx.x // tiles, cuda.blockIdx.x % tiles
         first, low = at // tiles_across * rows, at % tiles_across * columns
-        channel, last_panel = group * out + low, panels.shape[0] - 1
 
-        slabs_of_pixel = (inner + DEPTH - 1) // DEPTH
-        slabs = positions * slabs_of_pixel
+        w_row, column = t // columns, t % columns
+        o = min(group * out + low + column, y.shape[1] - 1)
+        start = o // PANEL * panel_size + (first_row + w_row) * PANEL + o % PANEL
+        slabs = positions * ((inner + DEPTH - 1) // DEPTH)
         for i in range(SIDE):
             for j in range(SIDE):
                 sums[i, j] = ZERO
+        position, c = -1, inner
         for slab in range(-1, slabs):
             if slab + 1 < slabs:  # start to bring the next one
-                part = (slab + 1) % slabs_of_pixel
-                if part == 0:
+                c += DEPTH
+                if c >= inner:  # of the kernel's next pixel
+                    position, c = position + 1, 0
                     for i in range(x_loads):
                         m = first + row + i * (threads // DEPTH)
-                        pixel[i] = -1
+                        place[i] = -1
                         if m < y.shape[0]:
-                            pixel[i] = pixel_under(m, (slab + 1) // slabs_of_pixel, where)
-                c = part * DEPTH + k
+                            place[i] = pixel_under(m, position, where)
+                        if place[i] >= 0:
+                            place[i] = place[i] * channels + group * inner + k
                 for i in range(x_loads):
-                    next_x[i] = x[pixel[i], group * inner + c] if c < inner and pixel[i] >= 0 else ZERO
+                    next_x[i] = x[(place[i] + c) & LARGEST] if c + k < inner and place[i] >= 0 else ZERO
+                at = (start + (slab + 1) * DEPTH * PANEL) & LARGEST
                 for i in range(w_loads):
-                    n = t + i * threads
-                    o = channel + n % columns
-                    panel = min(o // PANEL, last_panel)  # beyond it lie columns that y does not have
-                    next_w[i] = panels[panel, first_row + (slab + 1) * DEPTH + n // columns, o % PANEL]
+                    next_w[i] = panels[at + i * w_step * PANEL]
             if slab >= 0:
                 now = slab & 1
                 d = 0
@@ -182,8 +185,7 @@ def product_kernel(tile: Tile) -> Kernel:
                     v = next_x[i]
                     x_slab[later, k, QUAD + row + i * (threads // DEPTH)] = floor if v < floor else v
                 for i in range(w_loads):
-                    n = t + i * threads
-                    w_slab[later, n // columns, QUAD + n % columns] = next_w[i]
+                    w_slab[later, w_row + i * w_step, QUAD + column] = next_w[i]
             cuda.syncthreads()
 
         for i in range(SIDE):  # a line of each thread at a time, handed over so that neighbours write to neighbours
@@ -244,8 +246,8 @@ def gathered_product(
     tile = LARGE if groups * LARGE.grid(rows, out // groups) >= MANY_TILES else SMALL
     blocks, y = groups * tile.grid(rows, out // groups), empty((rows, out))
     start(
-        *(KERNELS[tile], blocks, tile.threads, x, where, positions, groups, ZERO if relu else NO_FLOOR),
-        *(weight.panels, first_row, biases, rows // max(1, len(biases)), CODES[activation]),
+        *(KERNELS[tile], blocks, tile.threads, x.reshape(-1), x.shape[1], where, positions, groups, ZERO if relu else NO_FLOOR),
+        *(weight.panels.reshape(-1), weight.panels.shape[1] * PANEL, first_row, biases, rows // max(1, len(biases)), CODES[activation]),
         *(absent(1) if scale is None else scale, absent(2) if residual is None else residual.reshape(rows, out), y),
     )
     return y
