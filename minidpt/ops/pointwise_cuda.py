@@ -94,6 +94,27 @@ def _inverse_depth(x, scale, shift, y):
         y[i] = ONE / (LEAST_DEPTH if value < LEAST_DEPTH else value)  # NaN stays NaN
 
 
+def unit_length(x: DeviceArray, eps: float = 1e-12) -> DeviceArray:
+    y, width = empty(x.shape), x.shape[-1]
+    rows = x.reshape(-1, width)
+    launch(_unit_length, len(rows), rows, float(eps), y.reshape(-1, width))
+    return y
+
+
+@kernel("float32[:,::1], float32, float32[:,::1]")
+def _unit_length(x, eps, y):
+    """A thread to a row: they are short, the queries and keys of a head."""
+    width = x.shape[1]
+    for row in range(cuda.grid(1), len(x), cuda.gridsize(1)):
+        total = ZERO
+        for k in range(width):
+            total += x[row, k] * x[row, k]
+        length = math.sqrt(total)
+        length = eps if length < eps else length
+        for k in range(width):
+            y[row, k] = x[row, k] / length
+
+
 # ---------------------------------------------------------------- norms: a block of threads to a row
 
 
@@ -117,26 +138,6 @@ def block_sum(value, shared):
     total = shared[0]
     cuda.syncthreads()  # before the next sum overwrites it
     return total
-
-
-def unit_length(x: DeviceArray, eps: float = 1e-12) -> DeviceArray:
-    y, width = empty(x.shape), x.shape[-1]
-    rows = x.reshape(-1, width)
-    start(_unit_length, len(rows), _row_threads(width), rows, float(eps), y.reshape(-1, width))
-    return y
-
-
-@kernel("float32[:,::1], float32, float32[:,::1]")
-def _unit_length(x, eps, y):
-    shared = cuda.shared.array(THREADS, np.float32)
-    row, width = cuda.blockIdx.x, x.shape[1]
-    total = ZERO
-    for k in range(cuda.threadIdx.x, width, cuda.blockDim.x):
-        total += x[row, k] * x[row, k]
-    length = math.sqrt(block_sum(total, shared))
-    length = eps if length < eps else length
-    for k in range(cuda.threadIdx.x, width, cuda.blockDim.x):
-        y[row, k] = x[row, k] / length
 
 
 def layer_norm(x: DeviceArray, weight: DeviceArray, bias: DeviceArray, *, eps: float) -> DeviceArray:
