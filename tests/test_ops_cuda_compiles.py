@@ -70,7 +70,9 @@ def test_an_argument_of_another_type_than_said_is_seen():
 @pytest.mark.parametrize(("module", "quads"), [("product", (4, 4)), ("attention", (16, 20))])
 def test_products_keep_sums_in_registers_and_read_quads_at_once(module, quads):
     """Two quads of x and two of W for 64 products; of queries and keys 8, of shares and values 8 or 12, for 128 or 192."""
-    made = [k for k in KERNELS if k.function.__module__.endswith(f"{module}_cuda") and "<locals>" in k.function.__qualname__]
+    made = [
+        k for k in KERNELS if k.function.__module__.endswith(f"{module}_cuda") and "<locals>" in k.function.__qualname__
+    ]
     assert len(made) == len(quads)
     for kernel, count in zip(made, quads, strict=True):
         text = instructions(kernel.function, kernel.signatures[0])
