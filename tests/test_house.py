@@ -39,12 +39,12 @@ RANKS = {
     "pretrained": 14,
     "auto_backbone": 15, "model": 16,
     "processing": 17, "render": 17,
-    "saving": 18, "inspection": 18, "pipelines": 18, "diagnosis": 18,
+    "saving": 18, "inspection": 18, "pipelines": 18, "diagnosis": 18, "visualize": 18,
     "verification": 19, "conversion": 19,
     "benchmarking": 20,
     "cli": 21,
 }  # fmt: skip
-PACKAGES = ("checkpoints", "presets", "verification", "benchmarking", "cli")
+PACKAGES = ("checkpoints", "presets", "visualize", "verification", "benchmarking", "cli")
 
 
 def module_of(path):
