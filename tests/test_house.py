@@ -11,7 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "minidpt"
 CODE = sorted(
-    path for folder in ("minidpt", "tests", "training", "tools", "benchmarks") for path in (ROOT / folder).rglob("*.py")
+    path
+    for folder in ("minidpt", "tests", "training", "tools", "benchmarks", "notebooks")
+    for path in (ROOT / folder).rglob("*.py")
 )
 TEXTS = [p for p in ROOT.iterdir() if p.suffix in (".md", ".toml", ".yaml", ".py")] + [ROOT / ".ci" / "run"] + CODE
 

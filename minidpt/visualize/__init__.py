@@ -15,10 +15,11 @@ skips       what each fusion step's skip contributes
 depth       a depth map beside its photo; errors between two depth maps
 
 Arguments that recur: tape: what `record` gave, or any part of it; each function takes the names that it draws.
-photo: (H, W, 3) uint8, the picture that the model saw, of any size but the same proportions as seen (nothing cropped).
-grid: the token grid (rows, columns), the input's sides / patch size.   prefix: the tokens before the grid's, a config's
-`encoder.prefix_tokens`: 1 (the class token), with registers 1 + their number, 2 of DeiT, 0 where there is no class token.
-index: which picture of the batch.   Raise ValueError where shapes do not fit, HubError where matplotlib is missing.
+photo: (H, W, 3) uint8, the whole picture that the model saw, of any size.   grid: (rows, columns) of the patch tokens,
+the input's sides / patch size.   prefix: how many tokens stand before those, `model.encoder.prefix_tokens`: 1 is a class
+token, 1 + n a class token and n registers, 2 DeiT's, 0 none.   index: which picture of the batch.
+ValueError says where shapes do not fit, HubError that matplotlib is missing. Encoders whose attention stays within
+windows have no attention figures (ValueError), but for blocks that see the whole grid.
 """
 
 from .attention import attention_of_patch, draw_attention, draw_attention_distance, mean_attention_distance
