@@ -2,7 +2,7 @@
 
 Reading order, which is the order of the data: images, processing, backbones/vit (then backbones/hybrid), reassemble,
 fusion, heads, model, processing again, render, saving. What the models are made of: ops. What they are filled with:
-params, checkpoints. What you can watch: recording.
+params, checkpoints. What you can watch: recording, drawn by visualize.
 """
 
 import importlib

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from minidpt.cli import VERBS
 
@@ -11,14 +12,16 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def python_blocks(needs=""):
+    """The blocks that need nothing but minidpt, or those under <!-- needs LIBRARY -->."""
+    found = re.findall(r"(?:<!-- needs (\w+) -->\n)?```python\n(.*?)```", README, flags=re.DOTALL)
+    return [code for needed, code in found if needed == needs]
 
 
 def test_the_python_of_the_readme_runs_as_it_says(monkeypatch):
     monkeypatch.chdir(ROOT)
     names = {}
-    for code in blocks("python"):
+    for code in python_blocks():
         exec(code, names)
     assert (names["result"]["predicted_depth"].shape, names["result"]["kind"]) == ((480, 640), "relative_inverse")
     assert names["inputs"]["pixel_values"].shape == (1, 3, 192, 192)
@@ -26,6 +29,16 @@ def test_the_python_of_the_readme_runs_as_it_says(monkeypatch):
     assert np.array_equal(names["depth"], names["result"]["predicted_depth"])
     assert names["model"].num_parameters == 111_368_065
     assert [x.shape for x in names["maps"]] == [(1, 170, 768)] * 4
+
+
+def test_the_figures_of_the_readme_are_drawn(monkeypatch):
+    pytest.importorskip("matplotlib", reason="figures need the plot extra")
+    monkeypatch.chdir(ROOT)
+    names = {}
+    for code in python_blocks(needs="matplotlib"):
+        exec(code, names)
+    assert names["patch"] == (7, 8)
+    assert "fused.3: 96 × 96 × 64" in names["figure"].axes[-1].get_title()
 
 
 def test_the_verbs_of_the_readme_exist():

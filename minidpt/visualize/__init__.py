@@ -16,8 +16,8 @@ depth       a depth map beside its photo; errors between two depth maps
 
 Arguments that recur: tape: what `record` gave, or any part of it; each function takes the names that it draws.
 photo: (H, W, 3) uint8, the whole picture that the model saw, of any size.   grid: (rows, columns) of the patch tokens,
-the input's sides / patch size.   prefix: how many tokens stand before those, `model.encoder.prefix_tokens`: 1 is a class
-token, 1 + n a class token and n registers, 2 DeiT's, 0 none.   index: which picture of the batch.
+the input's sides / patch size.   prefix: how many tokens stand before those, `model.encoder.prefix_tokens`: 1 is a
+class token, 1 + n a class token and n registers, 2 DeiT's, 0 none.   index: which picture of the batch.
 ValueError says where shapes do not fit, HubError that matplotlib is missing. Encoders whose attention stays within
 windows have no attention figures (ValueError), but for blocks that see the whole grid.
 """

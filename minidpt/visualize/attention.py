@@ -93,7 +93,8 @@ def draw_attention(
     """Where one patch looks, by block (rows) and head (columns), over the photo.
 
     tape: with blocks.*.attention.weights, or some of them   patch: (row, column), see `patch_at`; None: the class token
-    All panels share one scale; below each is what goes to the tokens before the grid.
+    All panels share one scale; below each is what goes to the tokens before the grid. A hundred panels take seconds: of
+    a large model give some blocks.
     """
     photo, found = photo_of(photo), named(tape, WEIGHTS, EXAMPLE)
     size, where = photo.shape[:2], {"prefix": prefix, "index": index}
@@ -107,14 +108,15 @@ def draw_attention(
         beside=FOR_BAR,
     )
     top = float(np.percentile(np.concatenate([of_heads.ravel() for of_heads in maps.values()]), TOP))
+    background = pale(photo)
+    heat = {"cmap": heat_map(), "vmin": 0, "vmax": top}
     before = "to class token" if prefix == 1 else f"to {prefix} tokens before the grid"
     for i, (name, of_heads) in enumerate(maps.items()):
         for head, panel in enumerate(axes[i]):
             if head >= len(of_heads):
                 panel.set_axis_off()
                 continue
-            show(panel, pale(photo))
-            heat = {"cmap": heat_map(), "vmin": 0, "vmax": top}
+            show(panel, background, size=size)
             image = show(panel, of_heads[head], f"head {head}" if i == 0 else "", size=size, **heat)
             if patch is not None:
                 outline(panel, patch, grid, size)

@@ -11,7 +11,8 @@ def align(depth: np.ndarray, target: np.ndarray, *, kind: str) -> tuple[np.ndarr
     """scale, shift = argmin sum (scale depth + shift - target)^2 over the pixels that both know.   [MiDaS §5]
 
     depth, target: (H, W), both relative inverse or both in metres -> scale depth + shift, scale, shift
-    A constant map has scale 0. ValueError when the sizes differ or fewer than two pixels are known.
+    NaN where depth says nothing. A constant map has scale 0. ValueError when the sizes differ or fewer than two pixels
+    are known.
     """
     if np.shape(depth) != np.shape(target):
         raise ValueError(f"expected two depth maps of one size, got {np.shape(depth)} and {np.shape(target)}")
@@ -22,7 +23,7 @@ def align(depth: np.ndarray, target: np.ndarray, *, kind: str) -> tuple[np.ndarr
     from_mean = x - x.mean()
     scale = float(from_mean @ (y - y.mean()) / (from_mean @ from_mean)) if x.min() < x.max() else 0.0
     shift = float(y.mean() - scale * x.mean())
-    return scale * np.asarray(depth, np.float64) + shift, scale, shift
+    return np.where(valid_pixels(depth, kind), depth, np.nan) * scale + shift, scale, shift
 
 
 def draw_depth(depth: np.ndarray, photo: np.ndarray | None = None, *, kind: str) -> Figure:
@@ -54,9 +55,8 @@ def draw_errors(
     The error is fitted - target, in the target's unit; black: not known to both.
     """
     fitted, scale, shift = align(depth, target, kind=kind)
-    known = valid_pixels(depth, kind) & valid_pixels(target, kind)
-    error = np.where(known, fitted, np.nan) - np.where(known, target, np.nan)
-    title = f"{names[0]} beside {names[1]}: mean error {np.abs(error[known]).mean():.3g} after scale and shift"
+    error = fitted - np.where(valid_pixels(target, kind), target, np.nan)
+    title = f"{names[0]} beside {names[1]}: mean error {np.nanmean(np.abs(error)):.3g} after scale and shift"
     panel = panel_size(np.shape(depth), 12)
     made, (axes,) = figure(1, 3 if photo is None else 4, panel=panel, title=title, beside=2 * FOR_BAR)
     if photo is not None:

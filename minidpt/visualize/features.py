@@ -96,10 +96,10 @@ def draw_features(
         panel=panel_size(photo.shape, 7 if mean else 5, text=0.3 if mean else 0.5),
         title=f"What the maps (rows × columns × channels) hold: {REDUCTIONS[over_channels]}",
     )
-    for panel in axes.flat:
-        panel.set_axis_off()
     for row, maps in zip(axes, rows.values(), strict=True):
         show(row[0], photo, "photo")
+        for panel in row[1 + len(maps) :]:
+            panel.set_axis_off()
         for panel, (name, x) in zip(row[1:], maps.items(), strict=False):
             title = f"{name}: {x.shape[0]} × {x.shape[1]} × {x.shape[2]}"
             if mean:

@@ -16,6 +16,7 @@ BLUE, ORANGE, GREEN, GREY = "#1f6fb4", "#d9741a", "#5d8a2f", "#888888"
 MARK = "#0062ff"  # of the patch that a figure is about, with a white border
 SIGNED = "RdBu_r"  # matplotlib's: blue below zero, red above
 HEAT = ((1.0, 0.8, 0.2, 0.0), (1.0, 0.5, 0.0, 0.7), (0.7, 0.0, 0.1, 0.95))  # over a photo: clear, orange, red
+PALE_SIDE = 200  # pixels, at least, of the shorter side of a photo under other colours
 FOR_BAR = 1.1  # inches beside the panels, for a colour bar and its label
 UNITS = {"relative_inverse": "inverse depth (no unit)", "metric": "depth (metres)"}
 
@@ -72,7 +73,8 @@ def show_depth(axes: Axes, depth: np.ndarray, title: str, *, kind: str, limits: 
 
 
 def show_signed(axes: Axes, picture: np.ndarray, title: str, *, size: tuple[int, int] | None = None) -> Any:
-    """Put a map around zero into a panel: white is zero, blue below, red above."""
+    """Put a map around zero into a panel: white is zero, blue below, red above, black unknown (NaN)."""
+    axes.set_facecolor("black")
     top = float(np.nanmax(np.abs(picture))) or 1.0
     return show(axes, picture, title, size=size, cmap=SIGNED, vmin=-top, vmax=top)
 
@@ -108,6 +110,10 @@ def heat_map() -> Any:
 
 
 def pale(photo: np.ndarray) -> np.ndarray:
-    """A photo in light grey, so that colours over it stand out.   (H, W, 3) -> (H, W, 3) uint8"""
-    grey = photo.mean(axis=2, keepdims=True)
-    return np.broadcast_to(110 + 0.55 * grey, photo.shape).astype(np.uint8)
+    """A photo in light grey, so that colours over it stand out, in no more pixels than a small panel shows.
+
+    (H, W, 3) -> (~H / step, ~W / step, 3) uint8
+    """
+    step = max(min(photo.shape[:2]) // PALE_SIDE, 1)
+    grey = photo[::step, ::step].mean(axis=2, keepdims=True)
+    return (110 + 0.55 * grey).astype(np.uint8).repeat(3, axis=2)
