@@ -49,7 +49,10 @@ def readout(x: Array, p: dict, config: DecoderConfig) -> Array:
 
 
 def resize(x: Array, p: dict, factor: float) -> Array:
-    """Enlarge by a learnt tile per pixel, shrink by a strided 3 x 3 convolution.   x: (N, H, W, C)   [DPT §3]"""
+    """Enlarge by a learnt tile per pixel, shrink by a strided 3 x 3 convolution.   x: (N, H, W, C)
+
+    The tile is factor x factor, as in all published weights; the paper's text says 3 x 3.   [DPT §3]
+    """
     if factor > 1:
         return ops.conv_transpose2d(x, **p["resize"])
     return x if factor == 1 else ops.conv2d(x, **p["resize"], stride=round(1 / factor), padding=1)

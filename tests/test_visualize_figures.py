@@ -142,6 +142,12 @@ def test_features_have_a_row_for_each_stage(tape):
         assert f"{' × '.join(map(str, x.shape))}\n{share.sum():.0%}" in shown[name].get_title()
 
 
+def test_features_of_one_level_stand_in_one_column(tape):
+    figure = visualize.draw_features({name: tape[name] for name in ("readout.2", "neck.0", "neck.2")}, PHOTO, GRID)
+    left = {axes.get_title().partition(":")[0]: axes.get_position().x0 for axes in panels(figure)}
+    assert left["photo"] < left["neck.0"] < left["neck.2"] == left["readout.2"]
+
+
 def test_features_by_their_mean_are_white_at_zero(tape):
     figure = visualize.draw_features({"neck.0": tape["neck.0"]}, PHOTO, GRID, over_channels="mean", index=1)
     image = top_image(panels(figure)[1])

@@ -61,17 +61,21 @@ def draw_features(
         rows[stage][name] = token_map(picture(x, index, name), grid, before, name)
     rows = {stage: maps for stage, maps in rows.items() if maps}
     mean = over_channels == "mean"
+    numbers = sorted({_number(name) for maps in rows.values() for name in maps})  # a column each, whatever a row lacks
     made, axes = figure(
         len(rows),
-        1 + max(len(maps) for maps in rows.values()),
+        1 + len(numbers),
         panel=panel_size(photo.shape, 7 if mean else 5, text=0.3 if mean else 0.5),
         title=f"What the maps (rows × columns × channels) hold: {REDUCTIONS[over_channels]}",
     )
     for row, maps in zip(axes, rows.values(), strict=True):
         show(row[0], photo, "photo")
-        for panel in row[1 + len(maps) :]:
-            panel.set_axis_off()
-        for panel, (name, x) in zip(row[1:], maps.items(), strict=False):
+        columns = {numbers.index(_number(name)): (name, x) for name, x in maps.items()}
+        for column, panel in enumerate(row[1:]):
+            if column not in columns:
+                panel.set_axis_off()
+                continue
+            name, x = columns[column]
             title = f"{name}: {x.shape[0]} × {x.shape[1]} × {x.shape[2]}"
             if mean:
                 image = show_signed(panel, x.mean(axis=-1, dtype=np.float64), title, size=photo.shape[:2])
@@ -79,6 +83,10 @@ def draw_features(
             else:
                 show_components(panel, x, title, photo.shape[:2])
     return made
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition(".")[2])
 
 
 def show_components(panel: Axes, x: np.ndarray, title: str, size: tuple[int, int]) -> None:
