@@ -1,7 +1,8 @@
-"""What a report about a problem should say of the machine: versions, CPU, threads, folders, whether kernels are right.
+"""What a report about a problem should say of the machine: versions, CPU, threads, folders, the graphics card, whether
+kernels are right.
 
-The self-test runs every example of the menu on both columns. Sections come one by one, so that what is known is told
-even where a later one ends the process.
+The self-tests run every example of the menu on NumPy's column and on another. Sections come one by one, so that what is
+known is told even where a later one ends the process.
 """
 
 import importlib.metadata
@@ -19,10 +20,10 @@ from . import __version__, cpus
 from .checkpoints import hub
 from .errors import ConfigError, HubError, one_line
 from .ops import PRECISIONS, Backend, choose, using
-from .ops.backends import NUMPY, numba_backend
+from .ops.backends import NUMPY, cuda_backend, numba_backend
 from .ops.examples import EXAMPLES, random_arguments, run
 
-PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "pillow", "safetensors")
+PACKAGES = ("numpy", "numba", "numba-cuda", "llvmlite", "scipy", "pillow", "safetensors")
 EXTRAS = {
     "hub": ("huggingface_hub",),
     "plot": ("matplotlib",),
@@ -39,7 +40,10 @@ Section = dict[str, Any]
 
 
 def diagnose() -> Iterator[tuple[str, Section]]:
-    """(name, facts) of each section; the last is `self_test`, whose `passed` is None where there is nothing to test."""
+    """(name, facts) of each section.
+
+    `self_test` is there always, its `passed` None where there is nothing to test; `card_self_test` where a card is.
+    """
     yield "versions", versions()
     yield "cpu", cpu()
     yield "room", room()
@@ -55,6 +59,13 @@ def diagnose() -> Iterator[tuple[str, Section]]:
     if numba is not None:
         yield "kernels", kernels()
     yield "self_test", tested
+    try:
+        cuda = cuda_backend()
+    except ConfigError as error:
+        yield "card", {"usable": False, "because": str(error)}
+        return
+    yield "card", card()
+    yield "card_self_test", self_test(cuda)
 
 
 def versions() -> Section:
@@ -134,6 +145,13 @@ def _difference(mine: Any, reference: Any) -> float:
     wide = np.asarray(reference, np.float64)
     error = np.abs(np.asarray(mine, np.float64) - wide).max(initial=0.0)
     return float(error / max(1.0, np.abs(wide).max(initial=0.0)))
+
+
+def card() -> Section:
+    """What backend `cuda` runs on. Where it can."""
+    from .ops import device_cuda
+
+    return {"usable": True, **device_cuda.card()}
 
 
 def kernels() -> Section:

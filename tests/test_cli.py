@@ -118,6 +118,7 @@ def test_another_precision_than_wanted_is_noted(here, capsys):
         ("depth a.png --max-pixels 1e6", 2, "'1e6'"),
         ("depth a.png --backend tpu", 2, "numpy"),
         ("depth a.png --precision low", 2, "medium"),
+        ("bench m --peers --backend cuda", 2, "on the CPU"),
         ("depth a.png -o b.png", 2, "b.png: is a file"),
         ("segment a.png", 2, "Intel/dpt-large-ade"),
         ("inspect m --size 384", 2, "HxW"),

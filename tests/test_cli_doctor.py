@@ -37,7 +37,7 @@ def test_the_report_has_a_line_for_each_fact(capsys):
     code, out, _ = doctor(capsys)
     assert code == 0
     sections = {line[:-1] for line in out.splitlines() if not line.startswith(" ")}
-    assert sections == {"versions", "cpu", "room", "weights", "extras", "backend", "kernels", "self test"}
+    assert sections == {"versions", "cpu", "room", "weights", "extras", "backend", "kernels", "self test", "card"}
     assert "  passed           yes" in out
 
 

@@ -27,6 +27,9 @@ RANKS = {
     "ops.tiles_numba": 1.5, "ops.product_numba": 2, "ops.turns_numba": 2,
     "ops.pointwise_numba": 3, "ops.attention_numba": 3, "ops.winograd_numba": 3,
     "ops.resize_numba": 4, "ops.conv_numba": 4.5,
+    "ops.device_cuda": 1, "ops.activations_cuda": 2, "ops.product_cuda": 3,
+    "ops.layout_cuda": 4, "ops.pointwise_cuda": 4, "ops.attention_cuda": 4,
+    "ops.resize_cuda": 4.2, "ops.conv_cuda": 4.5,
     "ops.backends": 5, "ops.counting": 6, "ops": 6,
     "losses": 7, "params": 7, "recording": 7, "postprocessing": 7,
     "checkpoints": 7.5,
@@ -106,15 +109,15 @@ def test_imports_run_one_way(path):
 @pytest.mark.parametrize("path", CODE, ids=lambda p: str(p.relative_to(ROOT)))
 def test_heavy_libraries_are_imported_where_they_belong(path):
     folder, in_ops = path.relative_to(ROOT).parts[0], path.parent == PACKAGE / "ops"
-    for line, module, _ in imports(path):
+    for line, module, names in imports(path):
         library, where = module.split(".")[0], f"{path.name}:{line}"
         if library in ("torch", "transformers", "onnx", "onnxruntime", "openvino"):
             assert folder in ("tests", "training", "benchmarks"), f"{where} imports {library}"
         if library == "numba" and folder == "minidpt":
             assert in_ops, f"{where} imports numba"
             assert path.stem.endswith(("_numba", "_cuda")), f"{where} imports numba"
-        if module.startswith("numba.cuda"):
-            assert path.stem.endswith("_cuda"), f"{where} imports numba.cuda"
+        if module.startswith("numba.cuda") or (module == "numba" and "cuda" in names):
+            assert path.stem == "device_cuda", f"{where} imports numba.cuda"
         if library == "training":
             assert folder != "minidpt", f"{where} imports training"
 

@@ -318,7 +318,7 @@ def test_ops_refuse_shapes_that_do_not_fit(op, shapes, options):
 
 
 def test_every_backend_fills_the_whole_menu():
-    for name in ops.BACKENDS:
+    for name in ("numpy", "numba"):  # cuda's: test_ops_cuda.py
         backend, _ = ops.choose(name)
         assert backend.name == name
         assert set(backend.ops) == ops.OP_NAMES

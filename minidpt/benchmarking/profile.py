@@ -82,7 +82,8 @@ class Marks(Tape):
 def by_stage(model: PreTrainedModel, pixel_values: np.ndarray, rounds: int) -> Profile:
     """Time forward passes; one more before them is not counted.   pixel_values: (N, C, H, W)"""
     model(pixel_values)
-    passes = [marked(model, pixel_values, time.perf_counter) for _ in range(rounds)]
+    meter = clock(ops.choose(model.backend, model.precision)[0])
+    passes = [marked(model, pixel_values, meter) for _ in range(rounds)]
     flops = products(model, pixel_values.shape)[0]
     stages = {
         stage: Spent(1, statistics.median(one.get(stage, 0) for one in passes), flops.get(stage, 0))
@@ -94,7 +95,8 @@ def by_stage(model: PreTrainedModel, pixel_values: np.ndarray, rounds: int) -> P
 def by_op(model: PreTrainedModel, pixel_values: np.ndarray, rounds: int) -> dict[str, Spent]:
     """What each op takes in one forward pass, the slowest first; seconds are means over the rounds."""
     seconds: dict[str, Spent] = defaultdict(Spent)
-    timed = model.to(metered(ops.choose(model.backend, model.precision)[0], time.perf_counter, seconds))
+    backend = ops.choose(model.backend, model.precision)[0]
+    timed = model.to(metered(backend, clock(backend), seconds))
     timed(pixel_values)
     seconds.clear()
     for _ in range(rounds):
@@ -104,6 +106,16 @@ def by_op(model: PreTrainedModel, pixel_values: np.ndarray, rounds: int) -> dict
         op: Spent(spent.calls // rounds, spent.seconds / rounds, flops[op].seconds) for op, spent in seconds.items()
     }
     return dict(sorted(found.items(), key=lambda item: -item[1].seconds))
+
+
+def clock(backend: Backend) -> Meter:
+    """The seconds, read when all that the backend was asked for is done."""
+
+    def seconds() -> float:
+        backend.wait()
+        return time.perf_counter()
+
+    return seconds
 
 
 def marked(model: PreTrainedModel, pixel_values: Any, meter: Meter) -> dict[str, float]:

@@ -41,6 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.peers and args.backend == "cuda":
+        raise UsageError(
+            "--peers: the other engines are run on the CPU, where --backend cuda is no match; leave one out"
+        )
     bound_pools(args.threads)
     from ..benchmarking import machine
     from ..benchmarking.profile import by_stage

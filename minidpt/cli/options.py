@@ -12,7 +12,7 @@ from .report import UsageError
 
 COLORMAPS = ("inferno", "turbo", "magma", "viridis", "Spectral_r", "gray")
 DEPTH_FORMATS = ("png16", "npy", "pfm", "tiff", "png", "json")
-BACKENDS = ("auto", "numpy", "numba")
+BACKENDS = ("auto", "numpy", "numba", "cuda")
 PRECISIONS = ("highest", "high", "medium")
 MAX_SIDE = 16384  # of --size: far above any published model, low enough that a typing error does not fill the memory
 
@@ -49,7 +49,8 @@ def add_model(parser: argparse.ArgumentParser, default: str | None) -> None:
 
 
 def add_compute(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="what computes (default: %(default)s)")
+    computes = "what computes; auto: numba where it works, else numpy; cuda: an NVIDIA card (default: %(default)s)"
+    parser.add_argument("--backend", choices=BACKENDS, default="auto", help=computes)
     parser.add_argument("--precision", choices=PRECISIONS, default="highest", help="of products (default: %(default)s)")
     add_threads(parser)
 

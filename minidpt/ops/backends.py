@@ -50,8 +50,9 @@ class Backend:
     prepare(kind, weight): one weight as NumPy array -> what this backend's ops take, done once per model.
     precision: that of this table.   precisions: those it can do here; others fall back to the next more exact one.
     at(precision): its table for another of them.   means: what does the products.
-    copies: what `prepare` returns is its own memory.
-    turn: entered while this backend is in use.
+    copies: what `prepare` returns is its own memory.   turn: entered while this backend is in use.
+    apart: its arrays are not NumPy's; from_numpy brings them in, to_numpy out.
+    wait: returns when all that was asked is done.
     """
 
     name: str
@@ -63,6 +64,8 @@ class Backend:
     means: str = "BLAS, float32"
     copies: bool = False
     turn: AbstractContextManager[Any] = field(default_factory=nullcontext, compare=False)
+    apart: bool = False
+    wait: Callable[[], None] = field(default=lambda: None, compare=False)
 
     def __post_init__(self):
         if set(self.ops) != OP_NAMES:
@@ -87,7 +90,7 @@ ROWS: dict[str, ModuleType] = {
     "resize": resize,
 }
 NUMPY = Backend("numpy", column(ROWS))
-BACKENDS = ("numpy", "numba")
+BACKENDS = ("numpy", "numba", "cuda")
 PRECISIONS = ("medium", "high", "highest")  # from the least to the most exact
 PARTS = {"medium": 1, "high": 2}  # bfloat16 numbers that stand for one of float32
 
@@ -121,12 +124,41 @@ def numba_backend(precision: str = "highest") -> Backend:
     return Backend("numba", table, prepare, precision, tuple(means), numba_backend, means[precision], True, turn)
 
 
+CUDA_MEANS = {"highest": "our own kernels, float32"}  # a row for each precision that the card can do
+
+
+@cache
+def cuda_backend(precision: str = "highest") -> Backend:
+    """The column of the graphics card's kernels. ConfigError where they cannot run."""
+    try:
+        device = import_module(".device_cuda", __package__)
+    except ImportError as error:
+        raise ConfigError(f"backend cuda: Numba's CUDA cannot be imported ({error}); use backend numpy") from None
+    if refusal := device.refusal():
+        raise ConfigError(f"backend cuda: {refusal}; use backend numba or numpy")
+    device.POOL.allowed()
+    kernels = {row: import_module(f".{row}_cuda", __package__) for row in MENU}
+    prepare, means = kernels["conv"].prepare, CUDA_MEANS[precision]
+    return Backend(
+        "cuda", column(kernels), prepare, precision, tuple(CUDA_MEANS), cuda_backend, means, True, device.POOL,
+        apart=True, wait=device.wait,
+    )  # fmt: skip
+
+
+def after_fork() -> None:
+    numba_backend.cache_clear()
+    cuda_backend.cache_clear()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=numba_backend.cache_clear)
+    os.register_at_fork(after_in_child=after_fork)
 
 
 def fastest() -> Backend:
-    """Numba's column where kernels can run, else NumPy's, and a line in the log that says why."""
+    """Numba's column where kernels can run, else NumPy's, and a line in the log that says why.
+
+    Never the graphics card's: others may use it and its memory, so it is taken when it is asked for by name.
+    """
     try:
         return numba_backend()
     except ConfigError as error:
@@ -151,7 +183,8 @@ def choose(backend: str | Backend = "auto", precision: str = "highest") -> tuple
     if isinstance(backend, Backend):
         chosen = backend
     else:
-        chosen = NUMPY if backend == "numpy" else numba_backend() if backend == "numba" else fastest()
+        found = {"auto": fastest, "numpy": lambda: NUMPY, "numba": numba_backend, "cuda": cuda_backend}
+        chosen = found[backend]()
     exact_enough = PRECISIONS[PRECISIONS.index(precision) :]
     runs = next(p for p in exact_enough if p in chosen.precisions)
     if chosen.at is None or chosen.precision == runs:

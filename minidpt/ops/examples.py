@@ -128,12 +128,19 @@ def random_arguments(example: Example, seed: int = 0) -> tuple[list, dict[str, A
 
 
 def run(backend: Any, op: str, args: list, options: Mapping[str, Any]) -> Any:
-    """What a backend answers, its weights prepared as a model's are."""
-    args = list(args)
+    """What a backend answers to NumPy arrays, its weights prepared as a model's are."""
+    args, options = list(args), dict(options)
     if op in WEIGHTS:
         place, kind = WEIGHTS[op]
         args[place] = backend.prepare(kind, args[place])
-    return backend.ops[op](*args, **options)
+    if not backend.apart:
+        return backend.ops[op](*args, **options)
+
+    def inside(x: Any) -> Any:
+        return backend.ops["from_numpy"](x) if isinstance(x, np.ndarray) and op != "from_numpy" else x
+
+    found = backend.ops[op](*map(inside, args), **{name: inside(x) for name, x in options.items()})
+    return found if op in ("map_size", "to_numpy") else backend.ops["to_numpy"](found)
 
 
 def run_all(backend: Any) -> None:

@@ -5,6 +5,7 @@ Row i of such a matrix holds the weights with which the input positions contribu
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -79,7 +80,7 @@ def antialiased_cubic_matrix(n_out: int, n_in: int) -> np.ndarray:
     return matrix
 
 
-def target_size(x: np.ndarray, size: tuple[int, int] | None, scale: float | None) -> tuple[int, int]:
+def target_size(x: Any, size: tuple[int, int] | None, scale: float | None) -> tuple[int, int]:
     if x.ndim != 4:
         raise ValueError(f"resize expects (N, H, W, C), got shape {x.shape}")
     if (size is None) == (scale is None):
