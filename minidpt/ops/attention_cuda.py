@@ -1,9 +1,9 @@
-"""The maths is in attention.py. Here no score is ever written to the card's memory: a block of threads takes some queries
-through all keys, KEYS at a time, with an online softmax. What it has of a mean so far shrinks whenever a larger score
-turns up.  [Online normalizer calculation for softmax, arXiv 1805.02867; FlashAttention, arXiv 2205.14135]
+"""The maths is in attention.py. Here no score is ever written to the card's memory: a block of threads takes some
+queries through all keys, KEYS at a time, with an online softmax. What it has of the means so far shrinks whenever a
+larger score turns up.  [Online normalizer calculation for softmax, arXiv 1805.02867; FlashAttention, arXiv 2205.14135]
 
-Scores and means are products as in product_cuda.py, sums in registers. `attention_weights`, which only those ask for who
-look at them, writes its scores down.
+Scores and means are products as in product_cuda.py, their sums in registers. `attention_weights`, which only those ask
+for who look at them, writes its scores down.
 """
 
 import math
@@ -13,14 +13,14 @@ import numpy as np
 from .device_cuda import SIMULATED, DeviceArray, Kernel, absent, cuda, device_function, empty, kernel, launch, start
 from .product_cuda import QUAD, QUAD_BYTES
 
-# A thread has the scores of QUAD queries, DOWN apart, with QUAD keys, ACROSS apart. A warp's threads read rows of shared
-# memory that are neighbours, each a quad longer than whole banks: no two fall into the same bank.
+# A thread has the scores of QUAD queries, DOWN apart, with QUAD keys, ACROSS apart. So a warp reads neighbouring rows
+# of shared memory, each a quad longer than a multiple of the banks: no two quads of different rows share a bank.
 DOWN, ACROSS = (2, 2) if SIMULATED else (16, 8)
 QUERIES, KEYS, THREADS = QUAD * DOWN, QUAD * ACROSS, DOWN * ACROSS
-NARROW, WIDE = QUAD * ACROSS, 2 * QUAD * ACROSS  # channels of the values that a block takes, and of queries and keys at a time
+NARROW, WIDE = QUAD * ACROSS, 2 * QUAD * ACROSS  # channels that a block takes of the values, and at a time of the keys
+REGISTERS = 168  # of a thread: three blocks fit a multiprocessor
 STAGED = 8  # numbers that a thread asks memory for before it needs the first
-PADDED_KEYS = QUAD + KEYS
-ZERO, ONE, NONE = np.float32(0), np.float32(1), np.float32(-np.inf)
+ZERO, NONE = np.float32(0), np.float32(-np.inf)
 
 
 def attend(
@@ -40,7 +40,7 @@ def attend(
     y = empty((n, heads, t, depth))
     blocks = n * heads * -(-t // QUERIES) * -(-depth // width)
     values, means = value.reshape(n * heads, keys, depth), y.reshape(n * heads, t, depth)
-    start(KERNELS[width], blocks, THREADS, *_scored(query, key, scale, bias, mask), values, means)
+    start(BY_WIDTH[width], blocks, THREADS, *_scored(query, key, scale, bias, mask), values, means)
     return y
 
 
@@ -62,7 +62,7 @@ def attention_weights(
 def _scored(query, key, scale, bias, mask) -> tuple:
     """What scores are made of, as kernels take it: heads one after the other, what is not there `absent`.
 
-    query, key: (N A, T, K), (N A, S, K)   heads: A   factor, or factors: (A,)   bias: (A or N A, T, S)   mask: (W, T, S)
+    -> query (N A, T, K), key (N A, S, K), A, a factor, factors (A,), bias (A or N A, T, S), mask (W, T, S)
     """
     if query.shape[-1] != key.shape[-1]:
         raise ValueError(f"attention: query {query.shape} and key {key.shape} differ in their last axis")
@@ -101,17 +101,19 @@ def finished(score, t, s, factor, bias, of_bias, mask, of_mask):
 
 def attend_kernel(width: int) -> Kernel:
     """The kernel that takes so many channels of values at a time."""
-    padded, channels = QUAD + width, width // ACROSS  # channels of a thread
+    # a spare quad before each row, as in product_cuda.py; the channels of a thread
+    padded, padded_keys, channels = QUAD + width, QUAD + KEYS, width // ACROSS
 
     @kernel(
         "float32[:,:,::1], float32[:,:,::1], int64, float32, float32[::1], float32[:,:,::1], float32[:,:,::1], "
-        "float32[:,:,::1], float32[:,:,::1]"
+        "float32[:,:,::1], float32[:,:,::1]",
+        max_registers=REGISTERS,
     )
     def attend(query, key, heads, factor, factors, bias, mask, value, y):
         queries = cuda.shared.array((QUERIES, padded), np.float32, alignment=QUAD_BYTES)
         keys = cuda.shared.array((KEYS, padded), np.float32, alignment=QUAD_BYTES)
         values = cuda.shared.array((KEYS, padded), np.float32, alignment=QUAD_BYTES)
-        shares = cuda.shared.array((QUERIES, PADDED_KEYS), np.float32, alignment=QUAD_BYTES)
+        shares = cuda.shared.array((QUERIES, padded_keys), np.float32, alignment=QUAD_BYTES)
         partial = cuda.shared.array((ACROSS, QUERIES), np.float32, alignment=QUAD_BYTES)
         scores = cuda.local.array((QUAD, QUAD), np.float32)
         sums = cuda.local.array((QUAD, channels), np.float32)
@@ -120,7 +122,7 @@ def attend_kernel(width: int) -> Kernel:
         top = cuda.local.array(QUAD, np.float32)
         total = cuda.local.array(QUAD, np.float32)
 
-        thread = cuda.threadIdx.x & (THREADS - 1)  # so the compiler knows that it is not negative
+        thread = cuda.threadIdx.x & (THREADS - 1)  # all of it, and seen not to be negative
         down, across = thread // ACROSS, thread % ACROSS
         n_queries, n_keys, depth = y.shape[1], key.shape[1], query.shape[2]
         parts, tiles = (y.shape[2] + width - 1) // width, (n_queries + QUERIES - 1) // QUERIES
@@ -132,17 +134,17 @@ def attend_kernel(width: int) -> Kernel:
             top[i], total[i] = NONE, ZERO
             for c in range(channels):
                 sums[i, c] = ZERO
-        for start in range(0, n_keys, KEYS):
+        for begun in range(0, n_keys, KEYS):
             for i in range(QUAD):
                 for j in range(QUAD):
                     scores[i, j] = ZERO
             for begin in range(0, depth, width):
                 cuda.syncthreads()
-                if start == 0 or depth > width:
+                if begun == 0 or depth > width:
                     bring(query[head], first, begin, queries, thread)
-                bring(key[head], start, begin, keys, thread)
+                bring(key[head], begun, begin, keys, thread)
                 if begin == 0:
-                    bring(value[head], start, low, values, thread)
+                    bring(value[head], begun, low, values, thread)
                 cuda.syncthreads()
                 d = 0
                 while d < width and begin + d < depth:  # as in product_cuda.py, not a `for`
@@ -160,7 +162,7 @@ def attend_kernel(width: int) -> Kernel:
             for i in range(QUAD):
                 largest = top[i]
                 for j in range(QUAD):
-                    t, s = first + down + DOWN * i, start + across + ACROSS * j
+                    t, s = first + down + DOWN * i, begun + across + ACROSS * j
                     v = NONE
                     if t < n_queries and s < n_keys:
                         v = finished(scores[i, j], t, s, factor, bias, of_bias, mask, of_mask)
@@ -180,9 +182,9 @@ def attend_kernel(width: int) -> Kernel:
                 for c in range(channels):
                     sums[i, c] *= shrink
                 for j in range(QUAD):
-                    v = math.exp(scores[i, j] - zero)
-                    total[i] += v
-                    shares[down + DOWN * i, QUAD + across + ACROSS * j] = v
+                    share = math.exp(scores[i, j] - zero)
+                    total[i] += share
+                    shares[down + DOWN * i, QUAD + across + ACROSS * j] = share
             cuda.syncthreads()
             s = 0
             while s < KEYS:
@@ -214,7 +216,7 @@ def attend_kernel(width: int) -> Kernel:
 
 @device_function
 def bring(x, first, low, tile, thread):
-    """A tile of x, from its row `first` and its channel `low` on, zeros beyond; a spare quad before each row.   x: (T, K)"""
+    """tile: x from row `first` and channel `low` on, zeros beyond it; before each row a spare quad.   x: (T, K)"""
     staged = cuda.local.array(STAGED, np.float32)
     rows, width = tile.shape[0], tile.shape[1] - QUAD
     for n in range(thread, rows * width, STAGED * THREADS):
@@ -227,7 +229,7 @@ def bring(x, first, low, tile, thread):
                 tile[row, QUAD + c] = staged[i]
 
 
-KERNELS = {width: attend_kernel(width) for width in (NARROW, WIDE)}
+BY_WIDTH = {width: attend_kernel(width) for width in (NARROW, WIDE)}
 
 
 @kernel(

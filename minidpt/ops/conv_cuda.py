@@ -1,6 +1,6 @@
-"""The maths is in conv.py. Here a convolution is the product of product_cuda.py, whose x is gathered from the map while it
-is read; a transposed one is a plain product, whose tiles each output pixel then collects. In pooling a thread makes one
-number after another.
+"""The maths is in conv.py. Here a convolution is the product of product_cuda.py, whose x is gathered from the map while
+it is read; a transposed one is a plain product, whose tiles each output pixel then collects. In pooling a thread makes
+one number after another.
 """
 
 from dataclasses import dataclass

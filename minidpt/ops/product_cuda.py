@@ -1,12 +1,12 @@
-"""The maths is in pointwise.py and conv.py. Here one kernel makes every product, of linear layers and convolutions alike.
+"""The maths is in pointwise.py and conv.py. Here one kernel makes every product, of linear layers and of convolutions.
 
-y = x W^T takes two numbers from memory for each product of two. A block of threads reads a slab of x and a slab of W into
-shared memory and multiplies each number of the one with all of the other: in tiles of 128 x 128 each is read once for 128
-products. Each thread keeps 8 x 8 sums in registers, and takes 16 numbers from shared memory for 64 products. The next
-slab is on its way from memory while the present one is multiplied.
+Each number of y = x W^T takes two numbers from memory for one product. So a block of threads reads a slab of x and one
+of W into shared memory, and multiplies each number of the one with every number of the other: in tiles of 128 x 128
+what is read once serves 128 products. A thread keeps 8 x 8 sums in registers and reads 16 numbers of the slabs for 64
+products. While it multiplies, the next slab is on its way. benchmarks/README.md has what the compiler makes of it.
 
-A convolution is the same product. Row m of its x is what the kernel sees from output pixel m, and is gathered while a
-slab is read (`pixel_under`): it is never written down. A linear layer is the convolution whose kernel sees one pixel.
+A convolution is the same product. Row m of its x is what the kernel sees from output pixel m, gathered while a slab is
+read (`pixel_under`): it is never written down. A linear layer is the convolution whose kernel sees one pixel.
 """
 
 from dataclasses import dataclass
@@ -18,17 +18,21 @@ import numpy as np
 from .activations_cuda import CODES, activated
 from .device_cuda import SIMULATED, DeviceArray, Kernel, absent, cuda, device_function, empty, kernel, start, upload
 
-QUAD = 4  # floats that one instruction brings from shared memory, where they begin at a multiple of their size
+QUAD = 2 if SIMULATED else 4  # floats that one instruction reads from shared memory, where they lie at a multiple of it
 QUAD_BYTES = 4 * QUAD
-SIDE = 2 * QUAD  # a thread has SIDE x SIDE sums: two quads of rows times two quads of columns
-DEPTH = 2 if SIMULATED else 8  # of a slab: terms of every sum that are in shared memory at a time
-# A warp's threads lie like this over its part of the tile: its reads of x are 4 neighbouring quads, of W 8 neighbouring
-# ones, and no two fall into the same bank.
+SIDE = 2 * QUAD  # a thread has SIDE x SIDE sums: two quads of rows, half a tile apart, times two of columns
+DEPTH = 4 if SIMULATED else 8  # of a slab: how many terms of each sum it holds
+# A warp's threads lie like this over its part of the tile. They read 4 neighbouring quads of x and 8 of W: no two of
+# different numbers in the same bank.
 LANES_DOWN, LANES_ACROSS = (2, 1) if SIMULATED else (4, 8)
 WARP = LANES_DOWN * LANES_ACROSS
+REGISTERS = 128  # of a thread with a large tile: two blocks fit a multiprocessor
+# Numba lets negative indices count from the end. `& MANY` changes no index here, and tells the compiler that none is
+# negative, which spares the test at each load.
+MANY = (1 << 40) - 1
 ZERO, NO_FLOOR = np.float32(0), np.float32(-np.inf)
 
-Where = tuple[int, ...]  # see `pixel_under`
+Where = tuple[int, ...]  # as of `pixel_under`
 
 
 @dataclass(frozen=True)
@@ -47,18 +51,18 @@ class Tile:
         return -(-rows // self.rows) * -(-columns // self.columns)
 
 
-LARGE, SMALL = (Tile(32, 16), Tile(16, 8)) if SIMULATED else (Tile(128, 128), Tile(64, 64))
-MANY_TILES = 3 if SIMULATED else 264  # two for each multiprocessor of an H100; fewer large tiles leave some idle
+LARGE, SMALL = (Tile(16, 8), Tile(16, 4)) if SIMULATED else (Tile(128, 128), Tile(64, 64))
+MANY_TILES = 3 if SIMULATED else 264  # two for each multiprocessor of an H100; fewer large ones would leave some idle
 PANEL = SMALL.columns
 
 
 @dataclass(frozen=True)
 class Weight:
-    """A weight as tiles read it: PANEL output channels side by side, one row for each term of their sums.
+    """A weight as tiles read it.
 
-    shape: (O, I) or (O, I, R, S)   panels: (ceil(O / PANEL), rows, PANEL), zeros beyond the weight.
-    The rows of one pixel of the kernel after the other's, of each its channels, padded to whole slabs; and a slab more,
-    so that a product may begin at any row.
+    shape: (O, I) or (O, I, R, S)   panels: (ceil(O / PANEL), rows, PANEL), zeros beyond the weight
+    A panel has a row for every term of the sums of PANEL output channels. One pixel of the kernel comes after the
+    other, its channels filled up to whole slabs; at the end a slab of zeros, so that a part may begin at any row.
     """
 
     shape: tuple[int, ...]
@@ -68,16 +72,11 @@ class Weight:
 def weight_of(weight: np.ndarray) -> Weight:
     """The host's weight (O, I) or (O, I, R, S), laid out and brought to the card."""
     out, inner = weight.shape[:2]
-    positions = weight.reshape(out, inner, -1)
-    count, padded, panels = positions.shape[2], whole_slabs(inner) * DEPTH, -(-out // PANEL)
-    laid = np.zeros((panels * PANEL, count * padded + DEPTH), np.float32)
-    laid[:out, : count * padded].reshape(out, count, padded)[:, :, :inner] = positions.transpose(0, 2, 1)
+    terms = weight.reshape(out, inner, -1).transpose(0, 2, 1)  # (O, R S, I)
+    positions, filled, panels = terms.shape[1], -(-inner // DEPTH) * DEPTH, -(-out // PANEL)
+    laid = np.zeros((panels * PANEL, positions * filled + DEPTH), np.float32)
+    laid[:out, : positions * filled].reshape(out, positions, filled)[..., :inner] = terms
     return Weight(weight.shape, upload(laid.reshape(panels, PANEL, -1).transpose(0, 2, 1)))
-
-
-def whole_slabs(terms: int) -> int:
-    """How many slabs hold so many terms."""
-    return -(-terms // DEPTH)
 
 
 # ---------------------------------------------------------------- the kernel
@@ -103,64 +102,70 @@ def product_kernel(tile: Tile) -> Kernel:
     """The kernel that makes y in tiles of that size."""
     rows, columns, threads = tile.rows, tile.columns, tile.threads
     half_rows, half_columns = rows // 2, columns // 2
-    padded_rows, padded_columns = rows + QUAD, columns + QUAD  # else the columns of a slab, which are written together, share their banks
-    x_loads, w_loads = rows * DEPTH // threads, columns * DEPTH // threads
+    # A spare quad before each row of a slab: else the rows, written side by side, share their banks, and the compiler
+    # for cards before Blackwell does not see that a first quad lies at a multiple of its size.
+    x_width, w_width = QUAD + rows, QUAD + columns
+    x_loads, w_loads = rows * DEPTH // threads, columns * DEPTH // threads  # of each thread for a slab
+    x_step, w_step = threads // DEPTH, threads // columns  # rows from one of them to the next
     warps_across = columns // (SIDE * LANES_ACROSS)
     lines = rows // SIDE
-    finishes = lines * columns // threads
 
     @kernel(
-        "float32[:,::1], UniTuple(int64, 9), int64, int64, float32, float32[:,:,::1], int64, "
-        "float32[:,::1], int64, int64, float32[::1], float32[:,::1], float32[:,::1]"
+        "float32[::1], UniTuple(int64, 9), UniTuple(int64, 7), float32, float32[::1], "
+        "float32[:,::1], float32[::1], float32[:,::1], float32[:,::1]",
+        max_registers=REGISTERS if tile == LARGE else None,
     )
-    def product(x, where, positions, groups, floor, panels, first_row, bias, span, code, scale, residual, y):
-        """y[m, o] = scale activation(sum of x W + bias) + residual   for one tile of y; arguments as in `multiply`"""
-        x_slab = cuda.shared.array((2, DEPTH, padded_rows), np.float32, alignment=QUAD_BYTES)
-        w_slab = cuda.shared.array((2, DEPTH, padded_columns), np.float32, alignment=QUAD_BYTES)
+    def product(x, where, sizes, floor, panels, bias, scale, residual, y):
+        """One tile of y, of max(x, floor); arguments as `gathered_product` gives them."""
+        channels, positions, groups, panel_size, first_row, span, code = sizes
+        x_slab = cuda.shared.array((2, DEPTH, x_width), np.float32, alignment=QUAD_BYTES)
+        w_slab = cuda.shared.array((2, DEPTH, w_width), np.float32, alignment=QUAD_BYTES)
         block = cuda.shared.array((lines, columns), np.float32, alignment=QUAD_BYTES)
         sums = cuda.local.array((SIDE, SIDE), np.float32)
         left = cuda.local.array(SIDE, np.float32)
         right = cuda.local.array(SIDE, np.float32)
         next_x = cuda.local.array(x_loads, np.float32)
         next_w = cuda.local.array(w_loads, np.float32)
-        pixel = cuda.local.array(x_loads, np.int64)
+        place = cuda.local.array(x_loads, np.int64)
 
-        t = cuda.threadIdx.x & (threads - 1)  # all of it, but so the compiler knows that it is not negative
+        t = cuda.threadIdx.x & (threads - 1)  # all of it, and seen not to be negative
         lane, warp = t % WARP, t // WARP
         top = (lane // LANES_ACROSS + warp // warps_across * LANES_DOWN) * QUAD
         side = (lane % LANES_ACROSS + warp % warps_across * LANES_ACROSS) * QUAD
-        k, row = t % DEPTH, t // DEPTH  # of the first number of x that this thread brings
+        k, row = t % DEPTH, t // DEPTH  # of the first number of x that this thread reads
 
-        inner, out = x.shape[1] // groups, y.shape[1] // groups  # channels of one group
+        inner, out = channels // groups, y.shape[1] // groups  # channels of one group
         tiles_across = (out + columns - 1) // columns
         tiles = (y.shape[0] + rows - 1) // rows * tiles_across
         group, at = cuda.blockIdx.x // tiles, cuda.blockIdx.x % tiles
         first, low = at // tiles_across * rows, at % tiles_across * columns
-        channel, last_panel = group * out + low, panels.shape[0] - 1
 
-        slabs_of_pixel = (inner + DEPTH - 1) // DEPTH
-        slabs = positions * slabs_of_pixel
+        w_row, column = t // columns, t % columns  # and of W
+        o = min(group * out + low + column, y.shape[1] - 1)
+        start = o // PANEL * panel_size + (first_row + w_row) * PANEL + o % PANEL
+        slabs = positions * ((inner + DEPTH - 1) // DEPTH)
         for i in range(SIDE):
             for j in range(SIDE):
                 sums[i, j] = ZERO
+        position, c = -1, inner
         for slab in range(-1, slabs):
-            if slab + 1 < slabs:  # start to bring the next one
-                part = (slab + 1) % slabs_of_pixel
-                if part == 0:
+            if slab + 1 < slabs:  # ask for the next one
+                c += DEPTH
+                if c >= inner:  # of the kernel's next pixel
+                    position, c = position + 1, 0
                     for i in range(x_loads):
-                        m = first + row + i * (threads // DEPTH)
-                        pixel[i] = -1
+                        m = first + row + i * x_step
+                        place[i] = -1
                         if m < y.shape[0]:
-                            pixel[i] = pixel_under(m, (slab + 1) // slabs_of_pixel, where)
-                c = part * DEPTH + k
+                            place[i] = pixel_under(m, position, where)
+                        if place[i] >= 0:
+                            place[i] = place[i] * channels + group * inner + k
                 for i in range(x_loads):
-                    next_x[i] = x[pixel[i], group * inner + c] if c < inner and pixel[i] >= 0 else ZERO
+                    next_x[i] = x[(place[i] + c) & MANY] if c + k < inner and place[i] >= 0 else ZERO
+                at = (start + (slab + 1) * DEPTH * PANEL) & MANY
                 for i in range(w_loads):
-                    n = t + i * threads
-                    o = channel + n % columns
-                    panel = min(o // PANEL, last_panel)  # beyond it lie columns that y does not have
-                    next_w[i] = panels[panel, first_row + (slab + 1) * DEPTH + n // columns, o % PANEL]
-            if slab >= 0:
+                    next_w[i] = panels[at + i * w_step * PANEL]
+            if slab >= 0:  # multiply the present one
                 now = slab & 1
                 d = 0
                 while d < DEPTH:  # in a `for` the compiler would not see that d is not negative
@@ -176,14 +181,13 @@ def product_kernel(tile: Tile) -> Kernel:
                         for j in range(SIDE):
                             sums[i, j] += left[i] * right[j]
                     d += 1
-            if slab + 1 < slabs:
+            if slab + 1 < slabs:  # it has come
                 later = (slab + 1) & 1
                 for i in range(x_loads):
                     v = next_x[i]
-                    x_slab[later, k, QUAD + row + i * (threads // DEPTH)] = floor if v < floor else v
+                    x_slab[later, k, QUAD + row + i * x_step] = floor if v < floor else v
                 for i in range(w_loads):
-                    n = t + i * threads
-                    w_slab[later, n // columns, QUAD + n % columns] = next_w[i]
+                    w_slab[later, w_row + i * w_step, QUAD + column] = next_w[i]
             cuda.syncthreads()
 
         for i in range(SIDE):  # a line of each thread at a time, handed over so that neighbours write to neighbours
@@ -211,7 +215,7 @@ def product_kernel(tile: Tile) -> Kernel:
     return product
 
 
-KERNELS = {tile: product_kernel(tile) for tile in (LARGE, SMALL)}
+PRODUCTS = {tile: product_kernel(tile) for tile in (LARGE, SMALL)}
 
 
 # ---------------------------------------------------------------- products and linear layers
@@ -233,20 +237,28 @@ def gathered_product(
 ) -> DeviceArray:
     """y[m] = scale activation(the pixels of x that the kernel sees from m, times W, + bias) + residual[m]
 
-    x: (pixels, C)   rows: M   where: as of `pixel_under`   relu: of x, first   first_row: of the panels, for a part of W
-    bias: (O,), or (P, O) for P equal runs of the rows   scale: (O,)   residual: (M, O) in any shape   -> (M, O)
+    x: (pixels, C)   rows: M   where: as of `pixel_under`   relu: x is max(x, 0)   first_row: of W in its panels
+    bias: (O,), or (P, O) for P equal runs of the rows   scale: (O,)   residual: M O numbers in any shape   -> (M, O)
     """
-    out = weight.shape[0]
-    positions = prod(weight.shape[2:])
+    out, channels, positions = weight.shape[0], x.shape[1], prod(weight.shape[2:])
     if residual is not None and residual.size != rows * out:
         raise ValueError(f"a product of {rows} x {out} numbers and a residual {residual.shape} differ in size")
-    biases = absent(2) if bias is None else bias.reshape(-1, out)
+    y, biases = empty((rows, out)), absent(2) if bias is None else bias.reshape(-1, out)
+    panel_size, span = weight.panels.shape[1] * PANEL, rows // max(1, len(biases))
     tile = LARGE if groups * LARGE.grid(rows, out // groups) >= MANY_TILES else SMALL
-    blocks, y = groups * tile.grid(rows, out // groups), empty((rows, out))
     start(
-        *(KERNELS[tile], blocks, tile.threads, x, where, positions, groups, ZERO if relu else NO_FLOOR),
-        *(weight.panels, first_row, biases, rows // max(1, len(biases)), CODES[activation]),
-        *(absent(1) if scale is None else scale, absent(2) if residual is None else residual.reshape(rows, out), y),
+        PRODUCTS[tile],
+        groups * tile.grid(rows, out // groups),
+        tile.threads,
+        x.reshape(-1),
+        where,
+        (channels, positions, groups, panel_size, first_row, span, CODES[activation]),
+        ZERO if relu else NO_FLOOR,
+        weight.panels.reshape(-1),
+        biases,
+        absent(1) if scale is None else scale,
+        absent(2) if residual is None else residual.reshape(rows, out),
+        y,
     )
     return y
 
