@@ -73,6 +73,12 @@ def stream() -> Any:
     return cuda.stream()
 
 
+@cache
+def stream_handle() -> int:
+    """The driver's name of it, as libraries take it."""
+    return 0 if SIMULATED else int(stream())
+
+
 def wait() -> None:
     """Until all that was asked of the card is done."""
     stream().synchronize()
@@ -130,6 +136,15 @@ class DeviceArray:
         if prod(whole) != self.size or shape.count(-1) > 1:
             raise ValueError(f"an array of {self.shape} cannot be reshaped to {shape}")
         return DeviceArray(self._lease.memory.array(whole, self.dtype), self._lease)
+
+    def view(self, dtype: Any) -> "DeviceArray":
+        """The same bits as numbers of another type of that size."""
+        return DeviceArray(self._lease.memory.array(self.shape, np.dtype(dtype)), self._lease)
+
+    @property
+    def address(self) -> int:
+        """Where it begins, as libraries take it."""
+        return self.array._ary.ctypes.data if SIMULATED else self.array.device_ctypes_pointer.value
 
 
 class Pool:
