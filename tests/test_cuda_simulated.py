@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("numba", reason="the simulator is Numba's")
 
-HERE = Path(__file__).parent
-FILES = sorted(path.name for path in [*HERE.glob("test_ops_cuda*.py"), HERE / "test_models_cuda.py"])
+ROOT = Path(__file__).parent.parent
+FILES = sorted(map(str, [*ROOT.glob("tests/test_ops_cuda*.py"), ROOT / "tests" / "test_models_cuda.py"]))
 # Threads of a block wait for each other, and the one that lets them go on does not rest: they need their turn often.
 START = "import sys, pytest; sys.setswitchinterval(1e-5); sys.exit(pytest.main(sys.argv[1:]))"
 
@@ -20,7 +20,7 @@ START = "import sys, pytest; sys.setswitchinterval(1e-5); sys.exit(pytest.main(s
 def test_the_column_passes_its_tests_in_the_simulator():
     words = [sys.executable, "-c", START, "-q", "-p", "no:cacheprovider", "--tb=short", *FILES]
     run = subprocess.run(
-        words, cwd=HERE, env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}, capture_output=True, text=True, timeout=1800
+        words, cwd=ROOT, env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}, capture_output=True, text=True, timeout=1800
     )
     failed = "\n".join(line for line in run.stdout.splitlines() if re.match("FAILED|ERROR", line))
     assert run.returncode == 0, f"{failed}\n\n{run.stdout[-6000:]}{run.stderr[-2000:]}"

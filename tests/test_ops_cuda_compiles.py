@@ -53,10 +53,10 @@ def test_every_kernel_compiles_and_computes_in_float32_alone(kernel, signature):
 
 
 def test_the_check_sees_a_literal_that_makes_a_float64():
-    def halve(x):
-        x[0] = x[0] * 0.5
+    def shrink(x):
+        x[0] = x[0] * 0.1
 
-    assert DOUBLE.search(instructions(halve, "float32[::1]"))
+    assert DOUBLE.search(instructions(shrink, "float32[::1]"))
 
 
 def test_an_argument_of_another_type_than_said_is_seen():
@@ -65,3 +65,15 @@ def test_an_argument_of_another_type_than_said_is_seen():
 
     with pytest.raises(Exception, match="float32"):
         instructions(index, "float32[::1], float32")
+
+
+@pytest.mark.parametrize(("module", "quads"), [("product", (4, 4)), ("attention", (16, 20))])
+def test_products_keep_sums_in_registers_and_read_quads_at_once(module, quads):
+    """Four quads for 64 products; in attention 8 for 64 of the scores, and 8 or 12 for 64 or 128 of the means."""
+    tiled = [kernel for kernel in KERNELS if kernel.name in ("product_cuda.product", "attention_cuda.attend")]
+    made = [kernel for kernel in tiled if kernel.name.startswith(module)]
+    assert len(made) == len(quads)
+    for kernel, count in zip(made, quads, strict=True):
+        text = instructions(kernel.function, kernel.signatures[0])
+        assert ".local" not in text, "an array lies in memory"
+        assert text.count("ld.shared.v4.f32") == count

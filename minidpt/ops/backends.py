@@ -183,8 +183,8 @@ def choose(backend: str | Backend = "auto", precision: str = "highest") -> tuple
     if isinstance(backend, Backend):
         chosen = backend
     else:
-        found = {"auto": fastest, "numpy": lambda: NUMPY, "numba": numba_backend, "cuda": cuda_backend}
-        chosen = found[backend]()
+        columns: dict[str, Callable[[], Backend]] = {"auto": fastest, "numba": numba_backend, "cuda": cuda_backend}
+        chosen = columns[backend]() if backend != "numpy" else NUMPY
     exact_enough = PRECISIONS[PRECISIONS.index(precision) :]
     runs = next(p for p in exact_enough if p in chosen.precisions)
     if chosen.at is None or chosen.precision == runs:

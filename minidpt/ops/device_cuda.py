@@ -333,7 +333,7 @@ def _type_name(x: Any) -> str:
 if SIMULATED:
     from numba.cuda.simulator import kernelapi
 
-    def _shared_array(block: Any, shape: Shape, dtype: Any, alignment: int) -> np.ndarray:
+    def _shared_array(block: Any, shape: Shape, dtype: Any, alignment: int = 0) -> np.ndarray:
         """One array for all threads of a block at each line that makes one, as the simulator's own has no alignment."""
         line = sys._getframe(1)
         return block._allocations.setdefault((line.f_code, line.f_lineno), np.empty(shape, dtype))
