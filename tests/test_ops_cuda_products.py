@@ -1,5 +1,6 @@
-"""Products, convolutions and attention of the cuda column against NumPy's: sizes on and beside the borders of tiles, every
-activation, mask and padding. On a card where there is one; test_cuda_simulated.py starts this in Numba's simulator."""
+"""Products, convolutions and attention of the cuda column against NumPy's: sizes on and beside the borders of tiles,
+every activation, mask and padding. On a card where there is one; test_cuda_simulated.py starts this in the simulator.
+"""
 
 import numpy as np
 import pytest
