@@ -6,11 +6,12 @@ import inspect
 import numpy as np
 import pytest
 
-lt = pytest.importorskip("nvmath.bindings.cublasLt", reason="the binding comes with the cuda13 and cuda12 extras")
+pytest.importorskip("nvmath", reason="the binding comes with the cuda13 and cuda12 extras")
 
 from cublas_stand_in import ATTRIBUTES, BIAS, WISHES, StandIn
 from nvmath import CudaDataType
 from nvmath.bindings import cublas
+from nvmath.bindings import cublasLt as lt
 
 from minidpt.ops import cublas_cuda
 

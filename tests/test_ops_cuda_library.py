@@ -251,6 +251,8 @@ def test_a_card_too_old_multiplies_float32_alone(library, monkeypatch):
 
 def test_why_there_is_no_library_is_one_line(monkeypatch):
     def binding(problem):
+        cublas_cuda.library.cache_clear()
+
         def load(name):
             assert name == cublas_cuda.BINDING
             if isinstance(problem, Exception):
@@ -264,12 +266,13 @@ def test_why_there_is_no_library_is_one_line(monkeypatch):
     monkeypatch.setattr(cublas_cuda.importlib, "import_module", binding(ModuleNotFoundError("no nvmath")))
     assert "nvmath-python is not installed" in cublas_cuda.refusal()
     monkeypatch.setattr(cublas_cuda.importlib, "import_module", binding(RuntimeError("libcublasLt.so\nnot found")))
-    assert cublas_cuda.refusal().startswith("cuBLASLt cannot be loaded (")
+    assert cublas_cuda.refusal().startswith("cuBLASLt cannot be used (")
     assert "\n" not in cublas_cuda.refusal()
     monkeypatch.setattr(cublas_cuda.importlib, "import_module", binding(StandIn()))
     assert cublas_cuda.refusal() is None
     monkeypatch.setenv(cublas_cuda.SWITCH, "0")
     assert cublas_cuda.refusal() == "MINIDPT_CUBLAS=0"
+    cublas_cuda.library.cache_clear()
 
 
 @simulated

@@ -46,11 +46,11 @@ def refusal() -> str | None:
     if SIMULATED:
         return "Numba's simulator has none"
     try:
-        importlib.import_module(BINDING).get_version()
+        library()
     except ImportError:
-        return "nvmath-python is not installed (pip install 'minidpt[cuda13]', or cuda12)"
-    except Exception as error:  # the binding has a class of its own for each way in which a library is missing
-        return f"cuBLASLt cannot be loaded ({one_line(error)})"
+        return "nvmath-python is not installed (pip install 'minidpt[cuda13]', or cuda12 for an older driver)"
+    except Exception as error:  # the binding has a class of its own for each way in which a library fails
+        return f"cuBLASLt cannot be used ({one_line(error)})"
     return None
 
 
