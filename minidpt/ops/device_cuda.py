@@ -56,7 +56,7 @@ def refusal() -> str | None:
 
 
 def card() -> dict[str, Any]:
-    """What it is, its memory in bytes, the versions of what drives it, where the compiler is from. Where there is one."""
+    """What it is, its memory in bytes, what drives it, and where the compiler is from. Where there is one."""
     if SIMULATED:
         return {"name": "Numba's simulator"}
     device, (free, total) = cuda.get_current_device(), cuda.current_context().get_memory_info()
