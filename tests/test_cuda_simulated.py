@@ -61,5 +61,5 @@ def test_without_a_card_one_line_says_what_is_missing(monkeypatch, capsys, tmp_p
 
 def test_without_numbas_cuda_one_line_says_what_to_use(monkeypatch):
     monkeypatch.setitem(sys.modules, "minidpt.ops.device_cuda", None)
-    with pytest.raises(ConfigError, match="cannot be imported .* use backend numpy"):
+    with pytest.raises(ConfigError, match=r"cannot be imported .* use backend numpy"):
         cuda_backend.__wrapped__()
