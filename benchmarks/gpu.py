@@ -2,7 +2,7 @@
 
     python benchmarks/gpu.py --json gpu.json            on a machine with a card; --quick where it is lent for minutes
     python benchmarks/gpu.py --write                    README's table, too
-    python benchmarks/gpu.py --rehearse                 the same questions in Numba's simulator, PyTorch on the CPU, no figures
+    python benchmarks/gpu.py --rehearse                 the same questions in Numba's simulator, PyTorch on the CPU
 
 The most important comes first; what --budget leaves no time for is named. What fails is a line of the report, never its
 end: minidpt and PyTorch run in processes of their own (gpu_ours.py, gpu_torch.py), started again after an error of the
@@ -36,6 +36,7 @@ COLUMNS = (  # ours: kernels of our own or the library's products, the precision
 )
 QUICK = {"budget": 210.0, "rounds": 10}  # seconds in all: under four minutes with the last step's overrun
 FEW_SECONDS = 5.0  # that one time is measured for, unless its rounds are done before
+PEAKS = ("copy", "float32", "tf32", "bfloat16", "own highest", "library highest", "library high", "library medium")
 OURS, THEIRS = "minidpt", "PyTorch"
 HEAD = ("model", "batch", "engine", "precision", "ms a picture", "pictures/s", "/ PyTorch eager", "of peak", "error")
 
@@ -54,7 +55,7 @@ class Step:
 def steps(args):
     """Every question, the most important first: is it right, dpt-large one at a time, then wider."""
     names = ["tiny"] if args.rehearse else [LARGE, SMALL]
-    batches = (1, 2) if args.rehearse else BATCHES
+    batches = (1,) if args.rehearse else BATCHES
 
     def correct(name):
         yield Step(OURS, "write", f"{name}: NumPy's results", 120, {"name": name})
@@ -82,8 +83,8 @@ def steps(args):
         for own, precision in ((True, "highest"), (False, "medium")):
             asked = {"name": name, "own": own, "precision": precision}
             about = f"{name}: {whose(own)}, {precision}"
-            yield Step(OURS, "by_op", f"{about}, by op", 60, {**asked, "rounds": min(args.rounds, 5)})
-            yield Step(OURS, "kernels", f"{about}, by kernel", 60, asked)
+            yield Step(OURS, "by_op", f"{about}, by op", 120, {**asked, "rounds": min(args.rounds, 5)})
+            yield Step(OURS, "kernels", f"{about}, by kernel", 120, asked)
 
     yield Step(OURS, "card", "the card", 120)
     yield Step(THEIRS, "card", "PyTorch", 120)
@@ -143,7 +144,7 @@ def run(args, say):
                     answer["took"] = round(time.monotonic() - start, 1)
                 if step.ask == "write" and "size" in answer:
                     sizes[step.options["name"]] = answer["size"]
-                if step.ask == "card" and "error" in answer:
+                if step.ask == "card" and "error" in answer and left > 0:
                     gone[step.who] = answer["error"]
                 done.append({"who": step.who, "ask": step.ask, "about": step.about, **step.options, **answer})
                 say(f"{step.about}: {summary(done[-1])}")
@@ -168,9 +169,7 @@ def summary(found):
     if found["ask"] == "write":
         return f"{found['flops'] / 1e9:.0f} GFLOP a picture of {' x '.join(map(str, found['size']))}"
     if found["ask"] == "peaks":
-        rates = (
-            f"{what} {rate / 1e12:.2f}" for what, rate in found.items() if isinstance(rate, float) and what != "took"
-        )
+        rates = (f"{what} {rate / 1e12:.2f}" for what, rate in found.items() if what in PEAKS)
         return f"{', '.join(rates)} (TB/s, TFLOP/s)"
     if found["ask"] == "card":
         return ", ".join(str(found[key]) for key in ("name", "driver", "torch", "library") if key in found)
@@ -218,8 +217,8 @@ def rows(done):
     return table
 
 
-def head_lines(done):
-    """What every table says above itself, and what failed or was left out below."""
+def machine(done):
+    """What the table says above itself: card, versions, peaks."""
     cards = {found["who"]: found for found in done if found["ask"] == "card"}
     ours, theirs = cards.get(OURS, {}), cards.get(THEIRS, {})
     facts = [ours.get("name") or theirs.get("name") or "no card", ours.get("driver"), ours.get("library")]
@@ -227,15 +226,13 @@ def head_lines(done):
     versions += [f"{name} {theirs[name]}" for name in ("torch", "transformers") if theirs.get(name)]
     best = peaks(done)
     reached = [f"{what} {rate / 1e12:.1f} {'TB' if what == 'copy' else 'TFLOP'}/s" for what, rate in best.items()]
-    today = datetime.date.today().isoformat()
-    return [
-        f"{', '.join(filter(None, facts))}; {today}. {', '.join(versions)}. Measured peaks: {', '.join(reached) or '-'}."
-    ]
+    facts = ", ".join(filter(None, facts))
+    return f"{facts}; {datetime.date.today()}. {', '.join(versions)}. Measured peaks: {', '.join(reached) or '-'}."
 
 
 def report(done):
-    """Markdown: the table, what holds it, what takes the time, what is missing."""
-    parts = [*head_lines(done), markdown(HEAD, rows(done))]
+    """Markdown: the table, what was held against NumPy, what is missing."""
+    parts = [machine(done), markdown(HEAD, rows(done))]
     parts += ["\n".join(f"- {f['about']}: {summary(f)}" for f in done if f["ask"] in ("ops", "stages"))]
     missing = [f"- {f['about']}: {f['error']}" for f in done if "error" in f]
     return "\n\n".join([*parts, *(["Not measured:", "\n".join(missing)] if missing else [])])
@@ -264,11 +261,8 @@ def share(flops, ms, peak):
 
 def smi():
     """nvidia-smi's line about the card, or why there is none."""
-    words = [
-        "nvidia-smi",
-        "--query-gpu=name,driver_version,memory.total,clocks.max.sm,power.limit",
-        "--format=csv,noheader",
-    ]
+    query = "name,driver_version,memory.total,clocks.max.sm,power.limit"
+    words = ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"]
     try:
         return subprocess.run(words, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError) as error:

@@ -34,22 +34,20 @@ def serve(asked):
 
 
 def timed(work, stopwatch, rounds, seconds):
-    """Run once to warm up, then up to `rounds` times, no longer than so many seconds.   -> medians, in milliseconds
+    """Run once to warm up, then up to `rounds` times, no longer than so many seconds.
 
-    stopwatch(work) -> milliseconds between two events of the card, around the work
+    stopwatch(work) -> (milliseconds between two events of the card around the work, what it answered)
+    -> (medians, and every sample, in milliseconds; the last answer)
     """
     work()
-    start, device, host = time.perf_counter(), [], []
+    start, device, host, found = time.perf_counter(), [], [], None
     while len(device) < rounds and (not device or time.perf_counter() - start < seconds):
         begin = time.perf_counter()
-        device.append(stopwatch(work))
+        spent, found = stopwatch(work)
+        device.append(spent)
         host.append(1e3 * (time.perf_counter() - begin))
-    return {
-        "ms": statistics.median(device),
-        "host_ms": statistics.median(host),
-        "rounds": len(device),
-        "all_ms": device,
-    }
+    medians = {"ms": statistics.median(device), "host_ms": statistics.median(host)}
+    return {**medians, "rounds": len(device), "all_ms": device}, found
 
 
 class Process:

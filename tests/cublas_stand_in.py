@@ -2,7 +2,7 @@
 column by column, and computes with NumPy. It knows no row of ours, only what it is told."""
 
 import ctypes
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 
@@ -32,8 +32,8 @@ class StandIn:
     """asked: how often for an algorithm   calls: of each product, its facts   algorithms: how many it knows"""
 
     Epilogue = SimpleNamespace(BIAS=BIAS)
-    MatmulDescAttribute = {name: number for name, (number, _) in ATTRIBUTES.items()}
-    MatmulPreferenceAttribute = {name: number for name, (number, _) in WISHES.items()}
+    MatmulDescAttribute = MappingProxyType({name: number for name, (number, _) in ATTRIBUTES.items()})
+    MatmulPreferenceAttribute = MappingProxyType({name: number for name, (number, _) in WISHES.items()})
     matmul_heuristic_result_dtype = np.dtype([("algo", np.uint64, 8), ("workspace_size", np.uint64)])
 
     def __init__(self, algorithms=1):

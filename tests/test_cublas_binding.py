@@ -10,8 +10,7 @@ pytest.importorskip("nvmath", reason="the binding comes with the cuda13 and cuda
 
 from cublas_stand_in import ATTRIBUTES, BIAS, WISHES, StandIn
 from nvmath import CudaDataType
-from nvmath.bindings import cublas
-from nvmath.bindings import cublasLt as lt
+from nvmath.bindings import cublas, cublasLt
 
 from minidpt.ops import cublas_cuda
 
@@ -21,7 +20,7 @@ FUNCTIONS = [name for name, member in vars(StandIn).items() if callable(member) 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_stand_in_takes_what_the_binding_takes(name):
     own = list(inspect.signature(getattr(StandIn, name)).parameters)[1:]
-    assert own == list(inspect.signature(getattr(lt, name)).parameters)
+    assert own == list(inspect.signature(getattr(cublasLt, name)).parameters)
 
 
 def test_numbers_are_the_bindings():
@@ -29,14 +28,14 @@ def test_numbers_are_the_bindings():
     assert (cublas_cuda.FLOAT32, cublas_cuda.BFLOAT16) == (types.CUDA_R_32F, types.CUDA_R_16BF)
     assert (cublas_cuda.COMPUTE_FLOAT32, cublas_cuda.COMPUTE_TF32) == (sums.COMPUTE_32F, sums.COMPUTE_32F_FAST_TF32)
     assert cublas_cuda.TRANSPOSED == cublas.Operation.T
-    assert lt.Epilogue.BIAS == BIAS
+    assert cublasLt.Epilogue.BIAS == BIAS
 
 
 @pytest.mark.parametrize(
     ("kind", "type_of", "table"),
     [
-        (lt.MatmulDescAttribute, lt.get_matmul_desc_attribute_dtype, ATTRIBUTES),
-        (lt.MatmulPreferenceAttribute, lt.get_matmul_preference_attribute_dtype, WISHES),
+        (cublasLt.MatmulDescAttribute, cublasLt.get_matmul_desc_attribute_dtype, ATTRIBUTES),
+        (cublasLt.MatmulPreferenceAttribute, cublasLt.get_matmul_preference_attribute_dtype, WISHES),
     ],
 )
 def test_attributes_are_the_bindings(kind, type_of, table):
@@ -46,4 +45,7 @@ def test_attributes_are_the_bindings(kind, type_of, table):
 
 
 def test_an_algorithm_is_kept_whole():
-    assert lt.matmul_heuristic_result_dtype["algo"].itemsize == StandIn.matmul_heuristic_result_dtype["algo"].itemsize
+    assert (
+        cublasLt.matmul_heuristic_result_dtype["algo"].itemsize
+        == StandIn.matmul_heuristic_result_dtype["algo"].itemsize
+    )
