@@ -1,4 +1,7 @@
-"""Fusion: four maps become one, from coarse to fine, doubling the size at each step.   [DPT fig. 1 right, §3.2]"""
+"""Fusion: four maps become one, from coarse to fine, doubling the size at each step.
+
+[DPT §3, "Convolutional decoder", and fig. 1, right]
+"""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Heads: the finest fused map becomes a depth, or a score for every class.   [DPT §3.3, supplementary §A]"""
+"""Heads: the finest fused map becomes a depth, or a score for every class.   [DPT §3, fig. 1; supplementary]"""
 
 from typing import Any
 

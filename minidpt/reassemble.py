@@ -1,4 +1,7 @@
-"""Reassemble: from the encoder's tokens back to picture-like maps at 1/4, 1/8, 1/16 and 1/32.   [DPT §3.2, eq. 1]"""
+"""Reassemble: from the encoder's tokens back to picture-like maps at 1/4, 1/8, 1/16 and 1/32.
+
+[DPT §3, "Convolutional decoder", eq. 1]
+"""
 
 from typing import Any
 
@@ -46,7 +49,7 @@ def readout(x: Array, p: dict, config: DecoderConfig) -> Array:
 
 
 def resize(x: Array, p: dict, factor: float) -> Array:
-    """Enlarge by a learnt tile per pixel, shrink by a strided 3 x 3 convolution.   x: (N, H, W, C)   [DPT §3.2]"""
+    """Enlarge by a learnt tile per pixel, shrink by a strided 3 x 3 convolution.   x: (N, H, W, C)   [DPT §3]"""
     if factor > 1:
         return ops.conv_transpose2d(x, **p["resize"])
     return x if factor == 1 else ops.conv2d(x, **p["resize"], stride=round(1 / factor), padding=1)

@@ -1,4 +1,4 @@
-"""benchmarks/gpu.py without a card: what it asks, in which order, what it makes of answers, failures and little time."""
+"""benchmarks/gpu.py without a card: what it asks, in which order, what it makes of answers, failures, little time."""
 
 import importlib
 import json

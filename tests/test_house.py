@@ -11,7 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "minidpt"
 CODE = sorted(
-    path for folder in ("minidpt", "tests", "training", "tools", "benchmarks") for path in (ROOT / folder).rglob("*.py")
+    path
+    for folder in ("minidpt", "tests", "training", "tools", "benchmarks", "notebooks")
+    for path in (ROOT / folder).rglob("*.py")
 )
 TEXTS = [p for p in ROOT.iterdir() if p.suffix in (".md", ".toml", ".yaml", ".py")] + [ROOT / ".ci" / "run"] + CODE
 
@@ -41,13 +43,14 @@ RANKS = {
     "reassemble": 13, "fusion": 13, "heads": 13,
     "pretrained": 14,
     "auto_backbone": 15, "model": 16,
-    "processing": 17, "render": 17,
-    "saving": 18, "inspection": 18, "pipelines": 18, "diagnosis": 18, "visualize": 18,
+    "processing": 17, "render": 17, "components": 17,
+    "saving": 18, "pipelines": 18, "diagnosis": 18, "visualize": 18,
+    "inspection": 18.5,
     "verification": 19, "conversion": 19,
     "benchmarking": 20,
     "cli": 21,
 }  # fmt: skip
-PACKAGES = ("checkpoints", "presets", "visualize", "verification", "benchmarking", "cli")
+PACKAGES = ("checkpoints", "presets", "visualize", "inspection", "verification", "benchmarking", "cli")
 
 
 def module_of(path):

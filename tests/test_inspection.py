@@ -1,5 +1,7 @@
 """What is told about a model without running it: counts, work, stages. And conversion to another folder."""
 
+import re
+
 import numpy as np
 import pytest
 from tiny import HYBRID, PLAIN, lively, pixels
@@ -7,7 +9,7 @@ from tiny import HYBRID, PLAIN, lively, pixels
 from minidpt import CheckpointError, ConfigError, DPTConfig, DPTForDepthEstimation, DPTForSemanticSegmentation, record
 from minidpt import params as tensor_table
 from minidpt.conversion import convert
-from minidpt.inspection import describe, find, trace
+from minidpt.inspection import describe, find, tensor_tree, trace
 from minidpt.presets import PRESETS
 
 # GFLOP per picture, measured with torch's counter on transformers' models
@@ -60,6 +62,42 @@ def test_describe_names_stages_and_refuses_a_wrong_size():
         describe("dpt-large", size=(384, 500))
     with pytest.raises(CheckpointError):
         describe("no-such-model-here")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_published_model_fits_one_screen(name):
+    lines = describe(name).splitlines()
+    assert len(lines) <= (50 if "levit" not in name else 52)  # three levels, and many names to record
+    assert max(map(len, lines)) <= 100
+
+
+def test_the_screen_folds_blocks_and_adds_up():
+    text = describe("dpt-large")
+    assert re.search(r"^blocks\.\{0\.\.23\} +1 x 577 x 1024 .* block, self_attention, mlp$", text, flags=re.MULTILINE)
+    rows = re.findall(r"^\S+ +1 x [\dx ]+? +([\d,]+) +(\d+\.\d\d) ", text, flags=re.MULTILINE)
+    (unread,) = re.findall(r"never read +([\d,]+) parameters", text)
+    assert sum(int(n.replace(",", "")) for n in (*(row[0] for row in rows), unread)) == 343_030_465
+    assert sum(float(row[1]) for row in rows) == pytest.approx(516.4, abs=0.05 + 0.005 * len(rows))  # two decimals each
+    assert "not held  depth_head" in text
+
+
+def test_the_tree_names_every_tensor_in_memory_and_on_disk():
+    text = tensor_tree("dpt-mini")
+    model, config, _ = find("dpt-mini")
+    on_disk = model.disk_name(config)
+    shown = {word for line in text.splitlines() for word in line.split()[-1:]}
+    for t in model.tensors(config):
+        if ".blocks." not in t.name and not t.name.startswith(("fusion", "neck")):
+            assert on_disk(t.name) in shown
+    for line in (
+        "  blocks.{0..5}               2,521,344",
+        "      query                   222,336",
+        "        weight                192 x 192           linear             "
+        "dpt.encoder.layer.{0..5}.attention.attention.query.weight",
+    ):
+        assert line in text
+    assert "conv (unused)" in text
+    assert "its first residual unit never runs" in text
 
 
 def test_convert_writes_a_folder_that_loads(tmp_path):

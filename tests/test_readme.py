@@ -46,6 +46,29 @@ def test_the_verbs_of_the_readme_exist():
         assert verb in VERBS
 
 
+def test_links_lead_somewhere():
+    anchors = {
+        re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in re.findall("^## (.+)$", README, re.M)
+    }
+    for link in re.findall(r"\]\(([^)]+)\)", README):
+        assert link[1:] in anchors if link.startswith("#") else (ROOT / link).exists(), link
+
+
+def test_the_way_of_the_data_names_what_its_files_define():
+    rows = re.findall(r"\[[\w/]+\.py\]\((minidpt/[\w/]+\.py)\): ((?:`\w+` ?)+)", README)
+    assert len(rows) >= 9
+    for path, names in rows:
+        code = (ROOT / path).read_text(encoding="utf-8")
+        for name in re.findall(r"\w+", names):
+            assert re.search(rf"^(def|class) {name}\b", code, re.M), f"{path} defines no {name}"
+
+
+def test_every_notebook_is_on_the_map():
+    files = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert [name[:2] for name in files] == [f"{number:02}" for number in range(13)]
+    assert set(re.findall(r"notebooks/([\w]+\.ipynb)", README)) == set(files)
+
+
 def test_the_set_up_commands_are_marked_for_ci():
     for marker in ("run", "test"):
         assert re.search(rf"<!-- {marker} -->\n```sh\n.+\n```", README), marker

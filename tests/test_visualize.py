@@ -8,8 +8,8 @@ from checks import arrays, assert_close
 from tiny import PLAIN, lively, pixels
 
 from minidpt import DPTConfig, DPTForDepthEstimation, DPTForSemanticSegmentation, HubError, record, visualize
+from minidpt.components import as_colors
 from minidpt.visualize.attention import distances
-from minidpt.visualize.features import as_colors
 from minidpt.visualize.patches import mosaic, pulled_apart
 from minidpt.visualize.skips import relative_change
 
@@ -137,10 +137,11 @@ def test_principal_components_of_points_on_a_line():
     assert_close(components[..., 1:], np.zeros((2, 3, 2)), atol=1e-5)
 
 
-def test_principal_components_are_those_of_the_svd():
-    x = arrays((5, 7, 9))[0] * np.linspace(0.5, 3, 9, dtype=np.float32)
+@pytest.mark.parametrize("shape", [(5, 7, 9), (3, 4, 30)])  # more vectors than channels, and fewer
+def test_principal_components_are_those_of_the_svd(shape):
+    x = arrays(shape)[0] * np.linspace(0.5, 3, shape[-1], dtype=np.float32)
     components, share = visualize.principal_components(x)
-    vectors = x.reshape(-1, 9).astype(np.float64)
+    vectors = x.reshape(-1, shape[-1]).astype(np.float64)
     u, s, v = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
     signs = [np.sign(direction[np.abs(direction).argmax()]) for direction in v]
     assert_close(share, s[:3] ** 2 / (s**2).sum(), atol=FEW_SUMS)

@@ -13,6 +13,7 @@ from pictures import random_picture
 from tiny import HYBRID, PLAIN, lively, pixels
 
 from minidpt import DPTConfig, DPTForDepthEstimation, record, render, visualize
+from minidpt.components import as_colors
 
 matplotlib = pytest.importorskip("matplotlib", reason="figures need the plot extra")
 
@@ -135,7 +136,7 @@ def test_features_have_a_row_for_each_stage(tape):
     shown = dict(zip(titles, found, strict=True))
     for name, x in (("taps.1", tape["taps.1"][1, 1:].reshape(3, 5, 32)), ("fused.3", tape["fused.3"][1])):
         components, share = visualize.principal_components(x)
-        colors, image = visualize.features.as_colors(components), top_image(shown[name])
+        colors, image = as_colors(components), top_image(shown[name])
         assert_close(image.get_array(), colors)
         assert image.get_extent() == [0, 50, 30, 0]
         assert f"{' × '.join(map(str, x.shape))}\n{share.sum():.0%}" in shown[name].get_title()

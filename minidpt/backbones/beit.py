@@ -4,6 +4,8 @@ A plain ViT whose tokens carry no positions: instead each block learns, for ever
 tokens, how much the one listens to the other. A factor on every branch (LayerScale); keys have no bias.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -34,6 +36,33 @@ from .vit import BLOCK_NAMES, TokensConfig
 CLASS_OFFSETS = (
     3  # last rows of a bias table: class token to grid token, grid token to class token, class token to itself
 )
+
+
+def encode(pixels: Array, p: dict, sized: dict, config: BeitConfig) -> Encoded:
+    """pixels: (N, H, W, C), H and W multiples of the patch size"""
+    height, width = ops.map_size(pixels)
+    grid = (height // config.patch_size, width // config.patch_size)
+    x = ops.linear(ops.patches(pixels, config.patch_size), **p["patch_embed"])
+    x = ops.prepend_token(p["cls_token"], x)
+    if config.use_absolute_position_embeddings:
+        x = ops.add(x, sized["position_embeddings"])
+    note("embeddings", x)
+
+    biases = sized["relative_biases"]
+    for_all = ops.relative_bias(grid=grid, **biases[0]) if len(biases) == 1 else None
+
+    def apply(x: Array, block_params: dict, i: int) -> Array:
+        # T x T numbers for every head: laid out for its block, then let go
+        bias = ops.relative_bias(grid=grid, **biases[i]) if len(biases) > 1 else for_all
+        return vit.block(x, block_params, config, bias=bias, name=f"blocks.{i}")
+
+    taps, tokens = run_blocks(x, p["blocks"], apply, config.tap_stages)
+    if config.reshape_hidden_states:
+        taps = [ops.tokens_to_map(ops.take_tokens(tap, config.prefix_tokens), grid) for tap in taps]
+    return Encoded(taps, grid, tokens)
+
+
+# ---------------------------------------------------------------- the config
 
 
 @dataclasses.dataclass(frozen=True, init=False, kw_only=True)
@@ -94,30 +123,6 @@ class BeitConfig(TokensConfig, BackboneConfig):
     def has_scales(self) -> bool:
         """Whether each branch of a block has a factor per channel."""
         return self.layer_scale_init_value > 0
-
-
-def encode(pixels: Array, p: dict, sized: dict, config: BeitConfig) -> Encoded:
-    """pixels: (N, H, W, C), H and W multiples of the patch size"""
-    height, width = ops.map_size(pixels)
-    grid = (height // config.patch_size, width // config.patch_size)
-    x = ops.linear(ops.patches(pixels, config.patch_size), **p["patch_embed"])
-    x = ops.prepend_token(p["cls_token"], x)
-    if config.use_absolute_position_embeddings:
-        x = ops.add(x, sized["position_embeddings"])
-    note("embeddings", x)
-
-    biases = sized["relative_biases"]
-    for_all = ops.relative_bias(grid=grid, **biases[0]) if len(biases) == 1 else None
-
-    def apply(x: Array, block_params: dict, i: int) -> Array:
-        # T x T numbers for every head: laid out for its block, then let go
-        bias = ops.relative_bias(grid=grid, **biases[i]) if len(biases) > 1 else for_all
-        return vit.block(x, block_params, config, bias=bias, name=f"blocks.{i}")
-
-    taps, tokens = run_blocks(x, p["blocks"], apply, config.tap_stages)
-    if config.reshape_hidden_states:
-        taps = [ops.tokens_to_map(ops.take_tokens(tap, config.prefix_tokens), grid) for tap in taps]
-    return Encoded(taps, grid, tokens)
 
 
 # ---------------------------------------------------------------- tensors, and what depends on the size only

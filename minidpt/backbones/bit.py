@@ -4,6 +4,8 @@ Two kinds of layers: "preactivation", BiT's own, and "bottleneck", that of the h
 [BiT], [transformers: BitBackbone]
 """
 
+from __future__ import annotations
+
 import dataclasses
 from typing import ClassVar
 
@@ -19,73 +21,6 @@ from .base import Array, BackboneConfig, Encoded, numbered_stages
 
 GROUP_NORM_EPS = 1e-5
 PREACTIVATION, BOTTLENECK = "preactivation", "bottleneck"
-
-
-def whole_eights(channels: float) -> int:
-    """The nearest multiple of 8, at least 8 and never more than a tenth below.   [BiT: make_divisible]"""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
-
-
-@dataclasses.dataclass(frozen=True, init=False, kw_only=True)
-class BitConfig(BackboneConfig):
-    """[transformers: BitConfig, same fields and defaults]
-
-    global_padding: "SAME" (TensorFlow's: the output is ceil(size / stride)) or null (as many zeros on all sides);
-    "VALID" is a value, but no network can be run with it.   embedding_dynamic_padding: SAME in the stem's pooling
-    output_stride: how much smaller than the picture the last map may be
-    """
-
-    model_type: ClassVar[str] = "bit"
-
-    embedding_size: int = setting(64, integer(1, MAX_WIDTH))
-    hidden_sizes: tuple[int, ...] = setting((256, 512, 1024, 2048), sequence(integer(8, MAX_WIDTH)))
-    depths: tuple[int, ...] = setting((3, 4, 6, 3), sequence(integer(1, MAX_BLOCKS)))
-    layer_type: str = setting(PREACTIVATION, one_of(PREACTIVATION, BOTTLENECK))
-    hidden_act: str = setting("relu", ACTIVATION)
-    global_padding: str | None = setting(
-        None, lambda v: optional(one_of("SAME", "VALID"))(v.upper() if isinstance(v, str) else v)
-    )
-    num_groups: int = setting(32, integer(1, MAX_WIDTH))
-    drop_path_rate: float = setting(0.0, number(0, 1))
-    embedding_dynamic_padding: bool = setting(False, boolean)
-    output_stride: int = setting(32, one_of(8, 16, 32))
-    width_factor: int = setting(1, integer(1, 16))
-
-    def check(self):
-        if len(self.depths) > len(self.hidden_sizes):
-            raise self._error("depths", f"has {len(self.depths)} stages, hidden_sizes only {len(self.hidden_sizes)}")
-        for channels in (self.embedding_size, *self.stage_channels, *map(self.middle_channels, self.stage_channels)):
-            if channels % self.num_groups:
-                raise self._error("num_groups", f"{self.num_groups} does not divide {channels} channels")
-        super().check()
-
-    @property
-    def taps_are(self) -> str:
-        return "pyramid"
-
-    @property
-    def stage_names(self) -> tuple[str, ...]:
-        return numbered_stages(len(self.depths))
-
-    @property
-    def tap_channels(self) -> tuple[int, ...]:
-        widths = (self.embedding_size, *self.stage_channels)
-        return tuple(widths[i] for i in self.taps)
-
-    @property
-    def size_multiple(self) -> int:
-        return 1
-
-    @property
-    def stage_channels(self) -> tuple[int, ...]:
-        """Width of each stage's output."""
-        return tuple(whole_eights(size * self.width_factor) for size in self.hidden_sizes[: len(self.depths)])
-
-    @staticmethod
-    def middle_channels(out_channels: int) -> int:
-        """Width inside a bottleneck of that output width: a quarter."""
-        return whole_eights(out_channels / 4)
 
 
 def encode(pixels: Array, p: dict, sized: dict, config: BitConfig) -> Encoded:
@@ -185,6 +120,76 @@ def same_padding(
         return total // 2, total - total // 2
 
     return pair(size[0]), pair(size[1])
+
+
+# ---------------------------------------------------------------- the config
+
+
+def whole_eights(channels: float) -> int:
+    """The nearest multiple of 8, at least 8 and never more than a tenth below.   [BiT: make_divisible]"""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded
+
+
+@dataclasses.dataclass(frozen=True, init=False, kw_only=True)
+class BitConfig(BackboneConfig):
+    """[transformers: BitConfig, same fields and defaults]
+
+    global_padding: "SAME" (TensorFlow's: the output is ceil(size / stride)) or null (as many zeros on all sides);
+    "VALID" is a value, but no network can be run with it.   embedding_dynamic_padding: SAME in the stem's pooling
+    output_stride: how much smaller than the picture the last map may be
+    """
+
+    model_type: ClassVar[str] = "bit"
+
+    embedding_size: int = setting(64, integer(1, MAX_WIDTH))
+    hidden_sizes: tuple[int, ...] = setting((256, 512, 1024, 2048), sequence(integer(8, MAX_WIDTH)))
+    depths: tuple[int, ...] = setting((3, 4, 6, 3), sequence(integer(1, MAX_BLOCKS)))
+    layer_type: str = setting(PREACTIVATION, one_of(PREACTIVATION, BOTTLENECK))
+    hidden_act: str = setting("relu", ACTIVATION)
+    global_padding: str | None = setting(
+        None, lambda v: optional(one_of("SAME", "VALID"))(v.upper() if isinstance(v, str) else v)
+    )
+    num_groups: int = setting(32, integer(1, MAX_WIDTH))
+    drop_path_rate: float = setting(0.0, number(0, 1))
+    embedding_dynamic_padding: bool = setting(False, boolean)
+    output_stride: int = setting(32, one_of(8, 16, 32))
+    width_factor: int = setting(1, integer(1, 16))
+
+    def check(self):
+        if len(self.depths) > len(self.hidden_sizes):
+            raise self._error("depths", f"has {len(self.depths)} stages, hidden_sizes only {len(self.hidden_sizes)}")
+        for channels in (self.embedding_size, *self.stage_channels, *map(self.middle_channels, self.stage_channels)):
+            if channels % self.num_groups:
+                raise self._error("num_groups", f"{self.num_groups} does not divide {channels} channels")
+        super().check()
+
+    @property
+    def taps_are(self) -> str:
+        return "pyramid"
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        return numbered_stages(len(self.depths))
+
+    @property
+    def tap_channels(self) -> tuple[int, ...]:
+        widths = (self.embedding_size, *self.stage_channels)
+        return tuple(widths[i] for i in self.taps)
+
+    @property
+    def size_multiple(self) -> int:
+        return 1
+
+    @property
+    def stage_channels(self) -> tuple[int, ...]:
+        """Width of each stage's output."""
+        return tuple(whole_eights(size * self.width_factor) for size in self.hidden_sizes[: len(self.depths)])
+
+    @staticmethod
+    def middle_channels(out_channels: int) -> int:
+        """Width inside a bottleneck of that output width: a quarter."""
+        return whole_eights(out_channels / 4)
 
 
 # ---------------------------------------------------------------- tensors

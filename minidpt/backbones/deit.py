@@ -4,6 +4,8 @@ A plain ViT with a second token beside the class token, which was taught by anot
 picture: the readouts of the decoder take the class token, or the mean of the two.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from typing import ClassVar
 
@@ -13,6 +15,22 @@ from ..schema import ACTIVATION, MAX_SIDE, MAX_WIDTH, integer, nullable, optiona
 from . import vit
 from .base import Array, BackboneConfig, Encoded, numbered_stages
 from .vit import TokensConfig, ViTConfig
+
+
+def encode(pixels: Array, p: dict, sized: dict, config: DeiTConfig) -> Encoded:
+    """pixels: (N, H, W, C), H and W multiples of the patch size"""
+    height, width = ops.map_size(pixels)
+    grid = (height // config.patch_size, width // config.patch_size)
+    x = ops.linear(ops.patches(pixels, config.patch_size), **p["patch_embed"])
+    x = ops.prepend_token(p["distillation_token"], x)
+    taps, tokens = vit.encode_tokens(x, p, sized, config)
+    return Encoded(taps, grid, tokens)
+
+
+sized = vit.sized
+
+
+# ---------------------------------------------------------------- the config
 
 
 @dataclasses.dataclass(frozen=True, init=False, kw_only=True)
@@ -50,19 +68,6 @@ class DeiTConfig(ViTConfig, BackboneConfig):
     @property
     def tap_stages(self) -> tuple[int, ...]:
         return self.taps
-
-
-def encode(pixels: Array, p: dict, sized: dict, config: DeiTConfig) -> Encoded:
-    """pixels: (N, H, W, C), H and W multiples of the patch size"""
-    height, width = ops.map_size(pixels)
-    grid = (height // config.patch_size, width // config.patch_size)
-    x = ops.linear(ops.patches(pixels, config.patch_size), **p["patch_embed"])
-    x = ops.prepend_token(p["distillation_token"], x)
-    taps, tokens = vit.encode_tokens(x, p, sized, config)
-    return Encoded(taps, grid, tokens)
-
-
-sized = vit.sized
 
 
 def tensors(config: DeiTConfig, name: str = "backbone") -> list[Tensor]:

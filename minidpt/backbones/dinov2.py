@@ -5,6 +5,8 @@ mlp. Registers are learnt tokens between class token and grid, with no position;
 [DINOv2], [Vision Transformers Need Registers], [transformers: Dinov2Backbone, Dinov2WithRegistersBackbone]
 """
 
+from __future__ import annotations
+
 import dataclasses
 from functools import partial
 from typing import ClassVar
@@ -19,6 +21,30 @@ from ..schema import ACTIVATION, MAX_BLOCKS, MAX_SIDE, MAX_WIDTH, boolean, integ
 from . import vit
 from .base import Array, BackboneConfig, Encoded, numbered_stages, run_blocks
 from .vit import BLOCK_NAMES
+
+
+def encode(pixels: Array, p: dict, sized: dict, config: Dinov2Config) -> Encoded:
+    """pixels: (N, H, W, C), H and W multiples of the patch size"""
+    height, width = ops.map_size(pixels)
+    grid = (height // config.patch_size, width // config.patch_size)
+    x = ops.linear(ops.patches(pixels, config.patch_size), **p["patch_embed"])
+    x = ops.add(x, sized["grid_positions"])
+    if config.num_registers:
+        x = ops.prepend_token(p["registers"], x)
+    x = note("embeddings", ops.prepend_token(sized["cls_token"], x))
+
+    def apply(x: Array, block_params: dict, i: int) -> Array:
+        return vit.block(x, block_params, config, name=f"blocks.{i}")
+
+    taps, tokens = run_blocks(x, p["blocks"], apply, config.taps)
+    if config.apply_layernorm:
+        taps = [ops.layer_norm(tap, **p["norm"], eps=config.layer_norm_eps) for tap in taps]
+    if config.reshape_hidden_states:
+        taps = [ops.tokens_to_map(ops.take_tokens(tap, config.prefix_tokens), grid) for tap in taps]
+    return Encoded(taps, grid, tokens)
+
+
+# ---------------------------------------------------------------- the config
 
 
 @dataclasses.dataclass(frozen=True, init=False, kw_only=True)
@@ -97,27 +123,6 @@ class Dinov2WithRegistersConfig(Dinov2Config):
     @property
     def num_registers(self) -> int:
         return self.num_register_tokens
-
-
-def encode(pixels: Array, p: dict, sized: dict, config: Dinov2Config) -> Encoded:
-    """pixels: (N, H, W, C), H and W multiples of the patch size"""
-    height, width = ops.map_size(pixels)
-    grid = (height // config.patch_size, width // config.patch_size)
-    x = ops.linear(ops.patches(pixels, config.patch_size), **p["patch_embed"])
-    x = ops.add(x, sized["grid_positions"])
-    if config.num_registers:
-        x = ops.prepend_token(p["registers"], x)
-    x = note("embeddings", ops.prepend_token(sized["cls_token"], x))
-
-    def apply(x: Array, block_params: dict, i: int) -> Array:
-        return vit.block(x, block_params, config, name=f"blocks.{i}")
-
-    taps, tokens = run_blocks(x, p["blocks"], apply, config.taps)
-    if config.apply_layernorm:
-        taps = [ops.layer_norm(tap, **p["norm"], eps=config.layer_norm_eps) for tap in taps]
-    if config.reshape_hidden_states:
-        taps = [ops.tokens_to_map(ops.take_tokens(tap, config.prefix_tokens), grid) for tap in taps]
-    return Encoded(taps, grid, tokens)
 
 
 # ---------------------------------------------------------------- tensors, and what depends on the size only

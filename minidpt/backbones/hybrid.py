@@ -1,7 +1,7 @@
 """The hybrid encoder: three stages of BiT, a ResNetV2 with standardised kernels, then a ViT on its last map.
 
 The first two stages' maps feed the decoder as they are; the other two levels are blocks of the ViT.
-[DPT §3.1, DPT-Hybrid], [transformers: DPTViTHybridEmbeddings]
+[DPT §3, "Transformer encoder": DPT-Hybrid], [transformers: DPTViTHybridEmbeddings]
 """
 
 from typing import Any

@@ -5,6 +5,8 @@ enters the attention as a learnt score for the distance of two tokens along each
 itself shrinks the grid: only every other token of every other row asks.   [LeViT], [transformers: LevitModel]
 """
 
+from __future__ import annotations
+
 import dataclasses
 from typing import ClassVar
 
@@ -20,6 +22,79 @@ from .base import Array, BackboneConfig, Encoded
 
 NUM_STAGES, NUM_CONVS = 3, 4
 SHRINK_STRIDE, SHRINK_VALUE_RATIO, SHRINK_MLP_RATIO = 2, 4, 2  # between stages; transformers has no fields for them
+
+
+def encode(pixels: Array, p: dict, sized: dict, config: LevitConfig) -> Encoded:
+    """pixels: (N, image_size, image_size, C).   Each stage's maps have half the side of those before, rounded up.
+
+    Nothing behind the last tap is computed.
+    """
+    x, grid = stem(pixels, p["stem"], config), (config.grid, config.grid)
+    taps = [x] if 0 in config.taps else []
+    tokens = note("embeddings", ops.map_to_tokens(x))
+    done = 0
+    for s, stage in enumerate(config.stages):
+        for b, block in enumerate(stage):
+            if done == config.taps[-1]:
+                return Encoded(taps, grid, tokens)
+            name, block_params = f"stages.{s}.blocks.{b}", p["stages"][s]["blocks"][b][block.kind]
+            tokens = note(name, APPLY[block.kind](tokens, block_params, block, sized.get(name), name))
+            grid, done = (block.out_grid, block.out_grid), done + 1
+            if done in config.taps:
+                taps.append(ops.tokens_to_map(tokens, grid))
+        note(f"stages.{s}", tokens)
+    return Encoded(taps, grid, tokens)
+
+
+def stem(x: Array, p: dict, config: LevitConfig) -> Array:
+    """Four strided convolutions, a hard swish between any two.   (N, H, W, C) -> (N, grid, grid, hidden_sizes[0])"""
+    for i in range(1, NUM_CONVS + 1):
+        x = ops.conv2d(x, **p[f"conv{i}"], stride=config.stride, padding=config.padding)
+        x = ops.batch_norm(x, **p[f"norm{i}"], activation="hardswish" if i < NUM_CONVS else None)
+    return x
+
+
+def linear_norm(x: Array, p: dict, activation: str | None = None) -> Array:
+    """A linear layer without bias, and a batch norm.   x: (N, T, I) -> (N, T, O)"""
+    return ops.batch_norm(ops.linear(x, **p["linear"]), **p["norm"], activation=activation)
+
+
+def attention(x: Array, p: dict, block: Block, bias: Array, name: str) -> Array:
+    """x + attention over all tokens; query, key and value of each head lie side by side in one layer.   x: (N, T, D)"""
+    k, a = block.key_dim, block.num_heads
+    together = linear_norm(x, p["query_key_value"])
+    query, key, value = (ops.split_heads(together, a, *part) for part in ((0, k), (k, 2 * k), (2 * k, None)))
+    return ops.add(x, attend(query, key, value, p["out"], bias, name))
+
+
+def shrink(x: Array, p: dict, block: Block, bias: Array, name: str) -> Array:
+    """Attention in which every other token of every other row asks, and all answer.   (N, T, D) -> (N, ~T / 4, D')"""
+    k, a, side = block.key_dim, block.num_heads, block.grid
+    asking = ops.map_to_tokens(ops.every_other(ops.tokens_to_map(x, (side, side)), SHRINK_STRIDE))
+    query = ops.split_heads(linear_norm(asking, p["query"]), a)
+    together = linear_norm(x, p["key_value"])
+    key, value = (ops.split_heads(together, a, *part) for part in ((0, k), (k, None)))
+    return attend(query, key, value, p["out"], bias, name)
+
+
+def attend(query: Array, key: Array, value: Array, p: dict, bias: Array, name: str) -> Array:
+    """out(hardswish(softmax(query key^T / sqrt(K) + bias) value))   (N, A, T, K), (N, A, S, K), (N, A, S, V)"""
+    for part, x in (("query", query), ("key", key), ("value", value)):
+        note(f"{name}.attention.{part}", lambda x=x: ops.merge_heads(x))
+    note(f"{name}.attention.weights", lambda: ops.attention_weights(query, key, bias=bias))
+    mixed = ops.activate(ops.merge_heads(ops.attend(query, key, value, bias=bias)), "hardswish")
+    return note(f"{name}.attention", linear_norm(mixed, p))
+
+
+def mlp(x: Array, p: dict, block: Block, bias: Array, name: str) -> Array:
+    """x + down(hardswish(up(x))), each token by itself.   x: (N, T, D)"""
+    hidden = linear_norm(x, p["up"], activation="hardswish")
+    return ops.add(x, note(f"{name}.mlp", linear_norm(hidden, p["down"])))
+
+
+APPLY = {"attention": attention, "shrink": shrink, "mlp": mlp}
+
+# ---------------------------------------------------------------- the config
 
 
 def three(low: int, high: int, default: tuple[int, int, int]) -> tuple[int, ...]:
@@ -141,76 +216,6 @@ class LevitConfig(BackboneConfig):
         """The blocks up to the last tap."""
         return dict(list(self.blocks.items())[: self.taps[-1]])
 
-
-def encode(pixels: Array, p: dict, sized: dict, config: LevitConfig) -> Encoded:
-    """pixels: (N, image_size, image_size, C).   Each stage's maps have half the side of those before, rounded up.
-
-    Nothing behind the last tap is computed.
-    """
-    x, grid = stem(pixels, p["stem"], config), (config.grid, config.grid)
-    taps = [x] if 0 in config.taps else []
-    tokens = note("embeddings", ops.map_to_tokens(x))
-    done = 0
-    for s, stage in enumerate(config.stages):
-        for b, block in enumerate(stage):
-            if done == config.taps[-1]:
-                return Encoded(taps, grid, tokens)
-            name, block_params = f"stages.{s}.blocks.{b}", p["stages"][s]["blocks"][b][block.kind]
-            tokens = note(name, APPLY[block.kind](tokens, block_params, block, sized.get(name), name))
-            grid, done = (block.out_grid, block.out_grid), done + 1
-            if done in config.taps:
-                taps.append(ops.tokens_to_map(tokens, grid))
-        note(f"stages.{s}", tokens)
-    return Encoded(taps, grid, tokens)
-
-
-def stem(x: Array, p: dict, config: LevitConfig) -> Array:
-    """Four strided convolutions, a hard swish between any two.   (N, H, W, C) -> (N, grid, grid, hidden_sizes[0])"""
-    for i in range(1, NUM_CONVS + 1):
-        x = ops.conv2d(x, **p[f"conv{i}"], stride=config.stride, padding=config.padding)
-        x = ops.batch_norm(x, **p[f"norm{i}"], activation="hardswish" if i < NUM_CONVS else None)
-    return x
-
-
-def linear_norm(x: Array, p: dict, activation: str | None = None) -> Array:
-    """A linear layer without bias, and a batch norm.   x: (N, T, I) -> (N, T, O)"""
-    return ops.batch_norm(ops.linear(x, **p["linear"]), **p["norm"], activation=activation)
-
-
-def attention(x: Array, p: dict, block: Block, bias: Array, name: str) -> Array:
-    """x + attention over all tokens; query, key and value of each head lie side by side in one layer.   x: (N, T, D)"""
-    k, a = block.key_dim, block.num_heads
-    together = linear_norm(x, p["query_key_value"])
-    query, key, value = (ops.split_heads(together, a, *part) for part in ((0, k), (k, 2 * k), (2 * k, None)))
-    return ops.add(x, attend(query, key, value, p["out"], bias, name))
-
-
-def shrink(x: Array, p: dict, block: Block, bias: Array, name: str) -> Array:
-    """Attention in which every other token of every other row asks, and all answer.   (N, T, D) -> (N, ~T / 4, D')"""
-    k, a, side = block.key_dim, block.num_heads, block.grid
-    asking = ops.map_to_tokens(ops.every_other(ops.tokens_to_map(x, (side, side)), SHRINK_STRIDE))
-    query = ops.split_heads(linear_norm(asking, p["query"]), a)
-    together = linear_norm(x, p["key_value"])
-    key, value = (ops.split_heads(together, a, *part) for part in ((0, k), (k, None)))
-    return attend(query, key, value, p["out"], bias, name)
-
-
-def attend(query: Array, key: Array, value: Array, p: dict, bias: Array, name: str) -> Array:
-    """out(hardswish(softmax(query key^T / sqrt(K) + bias) value))   (N, A, T, K), (N, A, S, K), (N, A, S, V)"""
-    for part, x in (("query", query), ("key", key), ("value", value)):
-        note(f"{name}.attention.{part}", lambda x=x: ops.merge_heads(x))
-    note(f"{name}.attention.weights", lambda: ops.attention_weights(query, key, bias=bias))
-    mixed = ops.activate(ops.merge_heads(ops.attend(query, key, value, bias=bias)), "hardswish")
-    return note(f"{name}.attention", linear_norm(mixed, p))
-
-
-def mlp(x: Array, p: dict, block: Block, bias: Array, name: str) -> Array:
-    """x + down(hardswish(up(x))), each token by itself.   x: (N, T, D)"""
-    hidden = linear_norm(x, p["up"], activation="hardswish")
-    return ops.add(x, note(f"{name}.mlp", linear_norm(hidden, p["down"])))
-
-
-APPLY = {"attention": attention, "shrink": shrink, "mlp": mlp}
 
 # ---------------------------------------------------------------- tensors, and what depends on the size only
 

@@ -5,6 +5,8 @@ ends each group of blocks: most of its channels come from attention over the who
 averages of neighbouring tokens, the rest from such a convolution.   [Next-ViT], [bytedance: Next-ViT], [timm: nextvit]
 """
 
+from __future__ import annotations
+
 import dataclasses
 from typing import ClassVar
 
@@ -22,6 +24,82 @@ NUM_STAGES = 4
 LONG_STAGE, GROUP = 2, 5  # the third stage is cut into groups of five blocks; the second and fourth are one group each
 STEM_STRIDES = (2, 1, 1, 2)
 WIDTH_STEP = 32  # the widths inside a block are multiples of this
+
+
+def encode(pixels: Array, p: dict, sized: dict, config: NextViTConfig) -> Encoded:
+    """pixels: (N, H, W, C)   -> maps at 1/4, 1/8, 1/16, 1/32 of the size, rounded up"""
+    x = pixels
+    for layer, stride in zip(p["stem"], STEM_STRIDES, strict=True):
+        x = ops.conv2d(x, **layer["conv"], stride=stride, padding=1)
+        x = ops.batch_norm(x, **layer["norm"], activation="relu")
+    maps = [note("embeddings", x)]
+    for i, (block, block_params) in enumerate(zip(config.blocks, p["blocks"], strict=True)):
+        apply = transformer_block if block.attends else conv_block
+        x = note(f"blocks.{i}", apply(x, block_params, block, config, name=f"blocks.{i}"))
+        if i in config.last_blocks:
+            maps.append(note(f"stages.{block.stage}", x))
+    return Encoded([maps[i] for i in config.taps], ops.map_size(x))
+
+
+def conv_block(x: Array, p: dict, block: Block, config: NextViTConfig, *, name: str) -> Array:
+    """Mix neighbours within each head, then each pixel by itself.   x: (N, H, W, C) -> (N, H', W', channels)
+
+    [Next-ViT §3.2: next convolution block]
+    """
+    x = embed(x, p.get("embed"), block.stride)
+    x = conv_attention(x, p["conv_attention"], block.channels // config.head_dim)
+    return vit.mlp(ops.batch_norm(x, **p["norm"]), p["mlp"], "relu", residual=x, name=f"{name}.mlp")
+
+
+def transformer_block(x: Array, p: dict, block: Block, config: NextViTConfig, *, name: str) -> Array:
+    """Let all pixels attend to all; of the result make further channels by convolution; then each pixel by itself.
+
+    x: (N, H, W, C) -> (N, H', W', channels)   [Next-ViT §3.3: next transformer block]
+    """
+    attended, convolved = config.parts(block)
+    x = embed(x, p.get("embed"), block.stride)
+    normed = note(f"{name}.norm1", ops.batch_norm(x, **p["norm1"]))
+    heads = attended // config.head_dim
+    x = pooled_attention(normed, p["attention"], heads, block.run, residual=x, name=f"{name}.attention")
+    y = embed(x, p.get("projection"), 1)
+    y = conv_attention(y, p["conv_attention"], convolved // config.head_dim)
+    x = ops.concat_channels(x, y)
+    return vit.mlp(ops.batch_norm(x, **p["norm2"]), p["mlp"], "relu", residual=x, name=f"{name}.mlp")
+
+
+def embed(x: Array, p: dict | None, stride: int) -> Array:
+    """Halve the size by means of 2 x 2 pixels where the stride is 2, and change the width.   x: (N, H, W, C)
+
+    p is None where neither size nor width changes.   [Next-ViT: patch embedding]
+    """
+    if stride == 2:
+        x = ops.avg_pool2d(x, 2)
+    return x if p is None else ops.batch_norm(ops.linear(x, **p["conv"]), **p["norm"])
+
+
+def conv_attention(x: Array, p: dict, num_heads: int) -> Array:
+    """x + out(relu(norm(3 x 3 convolution of each head by itself))).   x: (N, H, W, C)   [Next-ViT: MHCA]"""
+    y = ops.conv2d(x, **p["conv"], padding=1, groups=num_heads)
+    return ops.linear(ops.batch_norm(y, **p["norm"], activation="relu"), **p["out"], residual=x)
+
+
+def pooled_attention(x: Array, p: dict, num_heads: int, run: int, *, residual: Array, name: str) -> Array:
+    """Attention in which each run of tokens, row by row, shares one key and one value.   [Next-ViT: E-MHSA]
+
+    x, residual: (N, H, W, C) -> (N, H, W, C)
+    """
+    tokens = ops.map_to_tokens(x)
+    heard = tokens if run == 1 else ops.batch_norm(ops.avg_pool_tokens(tokens, run), **p["norm"])
+    sources = {"query": tokens, "key": heard, "value": heard}
+    projected = {part: note(f"{name}.{part}", ops.linear(y, **p[part])) for part, y in sources.items()}
+    query, key, value = (ops.split_heads(part, num_heads) for part in projected.values())
+    note(f"{name}.weights", lambda: ops.attention_weights(query, key))
+    mixed = ops.merge_heads(ops.attend(query, key, value))
+    note(name, lambda: ops.linear(mixed, **p["out"]))
+    return ops.linear(ops.tokens_to_map(mixed, ops.map_size(x)), **p["out"], residual=residual)
+
+
+# ---------------------------------------------------------------- the config
 
 
 def whole_steps(channels: float) -> int:
@@ -131,79 +209,6 @@ class NextViTConfig(BackboneConfig):
         """The width inside a block's mlp."""
         ratio = self.transformer_mlp_ratio if block.attends else self.conv_mlp_ratio
         return whole_steps(block.channels * ratio)
-
-
-def encode(pixels: Array, p: dict, sized: dict, config: NextViTConfig) -> Encoded:
-    """pixels: (N, H, W, C)   -> maps at 1/4, 1/8, 1/16, 1/32 of the size, rounded up"""
-    x = pixels
-    for layer, stride in zip(p["stem"], STEM_STRIDES, strict=True):
-        x = ops.conv2d(x, **layer["conv"], stride=stride, padding=1)
-        x = ops.batch_norm(x, **layer["norm"], activation="relu")
-    maps = [note("embeddings", x)]
-    for i, (block, block_params) in enumerate(zip(config.blocks, p["blocks"], strict=True)):
-        apply = transformer_block if block.attends else conv_block
-        x = note(f"blocks.{i}", apply(x, block_params, block, config, name=f"blocks.{i}"))
-        if i in config.last_blocks:
-            maps.append(note(f"stages.{block.stage}", x))
-    return Encoded([maps[i] for i in config.taps], ops.map_size(x))
-
-
-def conv_block(x: Array, p: dict, block: Block, config: NextViTConfig, *, name: str) -> Array:
-    """Mix neighbours within each head, then each pixel by itself.   x: (N, H, W, C) -> (N, H', W', channels)
-
-    [Next-ViT §3.2: next convolution block]
-    """
-    x = embed(x, p.get("embed"), block.stride)
-    x = conv_attention(x, p["conv_attention"], block.channels // config.head_dim)
-    return vit.mlp(ops.batch_norm(x, **p["norm"]), p["mlp"], "relu", residual=x, name=f"{name}.mlp")
-
-
-def transformer_block(x: Array, p: dict, block: Block, config: NextViTConfig, *, name: str) -> Array:
-    """Let all pixels attend to all; of the result make further channels by convolution; then each pixel by itself.
-
-    x: (N, H, W, C) -> (N, H', W', channels)   [Next-ViT §3.3: next transformer block]
-    """
-    attended, convolved = config.parts(block)
-    x = embed(x, p.get("embed"), block.stride)
-    normed = note(f"{name}.norm1", ops.batch_norm(x, **p["norm1"]))
-    heads = attended // config.head_dim
-    x = pooled_attention(normed, p["attention"], heads, block.run, residual=x, name=f"{name}.attention")
-    y = embed(x, p.get("projection"), 1)
-    y = conv_attention(y, p["conv_attention"], convolved // config.head_dim)
-    x = ops.concat_channels(x, y)
-    return vit.mlp(ops.batch_norm(x, **p["norm2"]), p["mlp"], "relu", residual=x, name=f"{name}.mlp")
-
-
-def embed(x: Array, p: dict | None, stride: int) -> Array:
-    """Halve the size by means of 2 x 2 pixels where the stride is 2, and change the width.   x: (N, H, W, C)
-
-    p is None where neither size nor width changes.   [Next-ViT: patch embedding]
-    """
-    if stride == 2:
-        x = ops.avg_pool2d(x, 2)
-    return x if p is None else ops.batch_norm(ops.linear(x, **p["conv"]), **p["norm"])
-
-
-def conv_attention(x: Array, p: dict, num_heads: int) -> Array:
-    """x + out(relu(norm(3 x 3 convolution of each head by itself))).   x: (N, H, W, C)   [Next-ViT: MHCA]"""
-    y = ops.conv2d(x, **p["conv"], padding=1, groups=num_heads)
-    return ops.linear(ops.batch_norm(y, **p["norm"], activation="relu"), **p["out"], residual=x)
-
-
-def pooled_attention(x: Array, p: dict, num_heads: int, run: int, *, residual: Array, name: str) -> Array:
-    """Attention in which each run of tokens, row by row, shares one key and one value.   [Next-ViT: E-MHSA]
-
-    x, residual: (N, H, W, C) -> (N, H, W, C)
-    """
-    tokens = ops.map_to_tokens(x)
-    heard = tokens if run == 1 else ops.batch_norm(ops.avg_pool_tokens(tokens, run), **p["norm"])
-    sources = {"query": tokens, "key": heard, "value": heard}
-    projected = {part: note(f"{name}.{part}", ops.linear(y, **p[part])) for part, y in sources.items()}
-    query, key, value = (ops.split_heads(part, num_heads) for part in projected.values())
-    note(f"{name}.weights", lambda: ops.attention_weights(query, key))
-    mixed = ops.merge_heads(ops.attend(query, key, value))
-    note(name, lambda: ops.linear(mixed, **p["out"]))
-    return ops.linear(ops.tokens_to_map(mixed, ops.map_size(x)), **p["out"], residual=residual)
 
 
 # ---------------------------------------------------------------- tensors, and what depends on the size only

@@ -5,6 +5,8 @@ become one of twice the width. Each stage's map is a tap as it stands: the decod
 Swin V2 is made of the same parts.   [Swin], [transformers: SwinBackbone]
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
 from abc import abstractmethod
@@ -35,6 +37,83 @@ from .windows import MASKED, Windows, shift_mask, window_attention
 
 MAX_STAGES, MAX_WINDOW = 8, 128  # far beyond any published model; they stop absurd requests
 NORM_EPS = 1e-5  # of the norms outside the blocks, whatever layer_norm_eps says   [transformers: nn.LayerNorm]
+
+
+def encode(pixels: Array, p: dict, sized: dict, config: SwinConfig) -> Encoded:
+    """pixels: (N, H, W, C), of any size"""
+    encoded = encode_stages(pixels, p, sized, config, block, merge)
+    if not config.apply_layernorm:
+        return encoded
+    names = config.out_features or ()
+    taps = [ops.layer_norm(x, **p["norms"][name], eps=NORM_EPS) for x, name in zip(encoded.taps, names, strict=True)]
+    return dataclasses.replace(encoded, taps=taps)
+
+
+def encode_stages(
+    pixels: Array, p: dict, sized: dict, config: ShiftedWindowConfig, block: Callable, merge: Callable
+) -> Encoded:
+    """Patches, then the stages, each tapped before its map is merged.   pixels: (N, H, W, C)
+
+    block(x, p, windows, config, name=...) -> x   merge(x, p) -> x, half as large, twice as wide
+    """
+    x = embed(pixels, p, sized, config)
+    maps = [x]
+    for s, stage in enumerate(p["stages"]):
+        side, shift = config.windows[s]
+        arrays = sized["stages"][s]
+        for b, block_params in enumerate(stage["blocks"]):
+            moved = {"shift": shift, "mask": arrays["mask"]} if b % 2 and shift else {}
+            windows = Windows(config.num_heads[s], side, **moved, **arrays["blocks"][b])
+            name = f"stages.{s}.blocks.{b}"
+            x = note(name, block(x, block_params, windows, config, name=name))
+        maps.append(note_map(f"stages.{s}", x))
+        if "merge" in stage:
+            x = note(f"stages.{s}.merged", merge(x, stage["merge"]))
+    return Encoded([maps[i] for i in config.taps], ops.map_size(maps[-1]))
+
+
+def embed(pixels: Array, p: dict, sized: dict, config: ShiftedWindowConfig) -> Array:
+    """One pixel of the first map for every patch.   (N, H, W, C) -> (N, ceil(H / patch), ceil(W / patch), D)"""
+    height, width = ops.map_size(pixels)
+    bottom, right = -height % config.patch_size, -width % config.patch_size
+    if bottom or right:
+        pixels = ops.pad_map(pixels, bottom, right)
+    grid = ((height + bottom) // config.patch_size, (width + right) // config.patch_size)
+    x = ops.linear(ops.patches(pixels, config.patch_size), **p["patch_embed"])
+    x = ops.layer_norm(x, **p["patch_norm"], eps=NORM_EPS)
+    if config.use_absolute_embeddings:
+        x = ops.add(x, sized["position_embeddings"])
+    return note_map("embeddings", ops.tokens_to_map(x, grid))
+
+
+def note_map(name: str, x: Array) -> Array:
+    """Offer a map as such and, under `{name}.tokens`, as the tokens that transformers' Swin V2 calls a hidden state."""
+    note(f"{name}.tokens", lambda: ops.map_to_tokens(x))
+    return note(name, x)
+
+
+def block(x: Array, p: dict, windows: Windows, config: ShiftedWindowConfig, *, name: str) -> Array:
+    """x + attention(norm1(x)), then x + mlp(norm2(x)).   x: (N, H, W, C)   [Swin eq. 3]"""
+    eps = config.layer_norm_eps
+    normed = note(f"{name}.norm1", ops.layer_norm(x, **p["norm1"], eps=eps))
+    x = ops.add(x, window_attention(normed, p["attention"], windows, name=f"{name}.attention"))
+    normed = ops.layer_norm(x, **p["norm2"], eps=eps)
+    return mlp(normed, p["mlp"], config.hidden_act, residual=x, name=f"{name}.mlp")
+
+
+def merge(x: Array, p: dict) -> Array:
+    """Norm over 2 x 2 pixels, then narrow.   (N, H, W, C) -> (N, ceil(H / 2), ceil(W / 2), 2 C)   [Swin §3.1]"""
+    return ops.linear(ops.layer_norm(ops.merge_pixels(x), **p["norm"], eps=NORM_EPS), **p["reduction"])
+
+
+def mlp(x: Array, p: dict, activation: str, *, name: str, residual: Array = None) -> Array:
+    """Each pixel by itself: widen, bend, narrow.   x, residual: (N, H, W, C) -> (N, H, W, C)"""
+    hidden = ops.linear(x, **p["up"], activation=activation)
+    note(name, lambda: ops.linear(hidden, **p["down"]))
+    return ops.linear(hidden, **p["down"], residual=residual)
+
+
+# ---------------------------------------------------------------- the config
 
 
 @dataclasses.dataclass(frozen=True, init=False, kw_only=True)
@@ -131,80 +210,6 @@ class SwinConfig(ShiftedWindowConfig):
     @property
     def windows_shrink(self) -> bool:
         return not self.always_partition
-
-
-def encode(pixels: Array, p: dict, sized: dict, config: SwinConfig) -> Encoded:
-    """pixels: (N, H, W, C), of any size"""
-    encoded = encode_stages(pixels, p, sized, config, block, merge)
-    if not config.apply_layernorm:
-        return encoded
-    names = config.out_features or ()
-    taps = [ops.layer_norm(x, **p["norms"][name], eps=NORM_EPS) for x, name in zip(encoded.taps, names, strict=True)]
-    return dataclasses.replace(encoded, taps=taps)
-
-
-def encode_stages(
-    pixels: Array, p: dict, sized: dict, config: ShiftedWindowConfig, block: Callable, merge: Callable
-) -> Encoded:
-    """Patches, then the stages, each tapped before its map is merged.   pixels: (N, H, W, C)
-
-    block(x, p, windows, config, name=...) -> x   merge(x, p) -> x, half as large, twice as wide
-    """
-    x = embed(pixels, p, sized, config)
-    maps = [x]
-    for s, stage in enumerate(p["stages"]):
-        side, shift = config.windows[s]
-        arrays = sized["stages"][s]
-        for b, block_params in enumerate(stage["blocks"]):
-            moved = {"shift": shift, "mask": arrays["mask"]} if b % 2 and shift else {}
-            windows = Windows(config.num_heads[s], side, **moved, **arrays["blocks"][b])
-            name = f"stages.{s}.blocks.{b}"
-            x = note(name, block(x, block_params, windows, config, name=name))
-        maps.append(note_map(f"stages.{s}", x))
-        if "merge" in stage:
-            x = note(f"stages.{s}.merged", merge(x, stage["merge"]))
-    return Encoded([maps[i] for i in config.taps], ops.map_size(maps[-1]))
-
-
-def embed(pixels: Array, p: dict, sized: dict, config: ShiftedWindowConfig) -> Array:
-    """One pixel of the first map for every patch.   (N, H, W, C) -> (N, ceil(H / patch), ceil(W / patch), D)"""
-    height, width = ops.map_size(pixels)
-    bottom, right = -height % config.patch_size, -width % config.patch_size
-    if bottom or right:
-        pixels = ops.pad_map(pixels, bottom, right)
-    grid = ((height + bottom) // config.patch_size, (width + right) // config.patch_size)
-    x = ops.linear(ops.patches(pixels, config.patch_size), **p["patch_embed"])
-    x = ops.layer_norm(x, **p["patch_norm"], eps=NORM_EPS)
-    if config.use_absolute_embeddings:
-        x = ops.add(x, sized["position_embeddings"])
-    return note_map("embeddings", ops.tokens_to_map(x, grid))
-
-
-def note_map(name: str, x: Array) -> Array:
-    """Offer a map as such and, under `{name}.tokens`, as the tokens that transformers' Swin V2 calls a hidden state."""
-    note(f"{name}.tokens", lambda: ops.map_to_tokens(x))
-    return note(name, x)
-
-
-def block(x: Array, p: dict, windows: Windows, config: ShiftedWindowConfig, *, name: str) -> Array:
-    """x + attention(norm1(x)), then x + mlp(norm2(x)).   x: (N, H, W, C)   [Swin eq. 3]"""
-    eps = config.layer_norm_eps
-    normed = note(f"{name}.norm1", ops.layer_norm(x, **p["norm1"], eps=eps))
-    x = ops.add(x, window_attention(normed, p["attention"], windows, name=f"{name}.attention"))
-    normed = ops.layer_norm(x, **p["norm2"], eps=eps)
-    return mlp(normed, p["mlp"], config.hidden_act, residual=x, name=f"{name}.mlp")
-
-
-def merge(x: Array, p: dict) -> Array:
-    """Norm over 2 x 2 pixels, then narrow.   (N, H, W, C) -> (N, ceil(H / 2), ceil(W / 2), 2 C)   [Swin §3.1]"""
-    return ops.linear(ops.layer_norm(ops.merge_pixels(x), **p["norm"], eps=NORM_EPS), **p["reduction"])
-
-
-def mlp(x: Array, p: dict, activation: str, *, name: str, residual: Array = None) -> Array:
-    """Each pixel by itself: widen, bend, narrow.   x, residual: (N, H, W, C) -> (N, H, W, C)"""
-    hidden = ops.linear(x, **p["up"], activation=activation)
-    note(name, lambda: ops.linear(hidden, **p["down"]))
-    return ops.linear(hidden, **p["down"], residual=residual)
 
 
 # ---------------------------------------------------------------- what depends on the size only

@@ -4,6 +4,8 @@ The mlp turns an offset, on a logarithmic scale, into a score for it, so that wi
 sees no picture: its table is computed once, on the host.   [Swin V2], [transformers: Swinv2Backbone]
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
 from typing import ClassVar
@@ -26,6 +28,28 @@ LARGEST_BIAS = 16
 OFFSET_RANGE = 8  # offsets reach from -8 to 8 before the logarithm, to the base 8
 # transformers adds Swin's mask twice. With cosines of -1 and 1 and a scale of 100, once would let a masked pair win.
 MASKED_TWICE = 2 * MASKED
+
+
+def encode(pixels: Array, p: dict, sized: dict, config: Swinv2Config) -> Encoded:
+    """pixels: (N, H, W, C), of any size"""
+    return swin.encode_stages(pixels, p, sized, config, block, merge)
+
+
+def block(x: Array, p: dict, windows: Windows, config: Swinv2Config, *, name: str) -> Array:
+    """x + norm1(attention(x)), then x + norm2(mlp(x)).   x: (N, H, W, C)   [Swin V2 fig. 1]"""
+    eps = config.layer_norm_eps
+    attended = window_attention(x, p["attention"], windows, name=f"{name}.attention")
+    x = ops.add(x, note(f"{name}.norm1", ops.layer_norm(attended, **p["norm1"], eps=eps)))
+    bent = swin.mlp(x, p["mlp"], config.hidden_act, name=f"{name}.mlp")
+    return ops.add(x, ops.layer_norm(bent, **p["norm2"], eps=eps))
+
+
+def merge(x: Array, p: dict) -> Array:
+    """Narrow 2 x 2 pixels to one, then norm.   (N, H, W, C) -> (N, ceil(H / 2), ceil(W / 2), 2 C)"""
+    return ops.layer_norm(ops.linear(ops.merge_pixels(x), **p["reduction"]), **p["norm"], eps=NORM_EPS)
+
+
+# ---------------------------------------------------------------- the config
 
 
 @dataclasses.dataclass(frozen=True, init=False, kw_only=True)
@@ -53,25 +77,6 @@ class Swinv2Config(ShiftedWindowConfig):
     @property
     def windows_shrink(self) -> bool:
         return True
-
-
-def encode(pixels: Array, p: dict, sized: dict, config: Swinv2Config) -> Encoded:
-    """pixels: (N, H, W, C), of any size"""
-    return swin.encode_stages(pixels, p, sized, config, block, merge)
-
-
-def block(x: Array, p: dict, windows: Windows, config: Swinv2Config, *, name: str) -> Array:
-    """x + norm1(attention(x)), then x + norm2(mlp(x)).   x: (N, H, W, C)   [Swin V2 fig. 1]"""
-    eps = config.layer_norm_eps
-    attended = window_attention(x, p["attention"], windows, name=f"{name}.attention")
-    x = ops.add(x, note(f"{name}.norm1", ops.layer_norm(attended, **p["norm1"], eps=eps)))
-    bent = swin.mlp(x, p["mlp"], config.hidden_act, name=f"{name}.mlp")
-    return ops.add(x, ops.layer_norm(bent, **p["norm2"], eps=eps))
-
-
-def merge(x: Array, p: dict) -> Array:
-    """Narrow 2 x 2 pixels to one, then norm.   (N, H, W, C) -> (N, ceil(H / 2), ceil(W / 2), 2 C)"""
-    return ops.layer_norm(ops.linear(ops.merge_pixels(x), **p["reduction"]), **p["norm"], eps=NORM_EPS)
 
 
 # ---------------------------------------------------------------- what depends on the size only

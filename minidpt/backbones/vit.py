@@ -1,8 +1,10 @@
-"""The plain Vision Transformer, the encoder of DPT-Large and DPT-Base.   [ViT], [DPT §3.1]
+"""The plain Vision Transformer, the encoder of DPT-Large and DPT-Base.   [ViT], [DPT §3, "Transformer encoder"]
 
 A picture becomes a sequence of patch tokens with one class token before it; identical blocks refine the sequence;
 the outputs of four of the blocks are tapped for the decoder. Other encoders are made of the same block.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import math
@@ -32,51 +34,8 @@ from ..schema import (
 from .base import Array, Encoded, EncoderConfig, run_blocks
 
 
-@dataclasses.dataclass(frozen=True, init=False, kw_only=True)
-class TokensConfig(EncoderConfig):
-    """The fields of an encoder that cuts a picture into patch tokens and refines them in one row of blocks."""
-
-    hidden_size: int = setting(768, integer(1, MAX_WIDTH))
-    num_hidden_layers: int = nullable(12, integer(1, MAX_BLOCKS))
-    num_attention_heads: int = nullable(12, integer(1, MAX_BLOCKS))
-    intermediate_size: int = nullable(3072, integer(1, MAX_WIDTH))
-    hidden_act: str = setting("gelu", ACTIVATION)
-    hidden_dropout_prob: float = nullable(0.0, number(0, 1))
-    attention_probs_dropout_prob: float = nullable(0.0, number(0, 1))
-    initializer_range: float = setting(0.02, real(0, 10))
-    layer_norm_eps: float = nullable(1e-12, real(0, 1))
-    image_size: int = nullable(384, square(integer(1, MAX_SIDE)))
-    patch_size: int = nullable(16, square(integer(1, 256)))
-    num_channels: int = nullable(3, integer(1, 64))
-
-    def check(self):
-        self._check_blocks(self.hidden_size, self.num_attention_heads, self.patch_size, image_size=self.image_size)
-
-    @property
-    @abstractmethod
-    def tap_stages(self) -> tuple[int, ...]:
-        """The blocks whose outputs are tapped, counted from 1."""
-
-    @property
-    def tap_channels(self) -> tuple[int, ...]:
-        return (self.hidden_size,) * len(self.tap_stages)
-
-    @property
-    def size_multiple(self) -> int:
-        return self.patch_size
-
-
-@dataclasses.dataclass(frozen=True, init=False, kw_only=True)
-class ViTConfig(TokensConfig):
-    """The fields of a plain ViT, as they stand in DPTConfig.   [transformers: DPTConfig]"""
-
-    model_type: ClassVar[str] = "vit"
-
-    qkv_bias: bool = nullable(True, boolean)
-
-
 def encode(pixels: Array, p: dict, sized: dict, config: ViTConfig) -> Encoded:
-    """pixels: (N, H, W, C), H and W multiples of the patch size"""
+    """Cut into patches, embed each, run the blocks.   pixels: (N, H, W, C), H and W multiples of the patch size"""
     height, width = ops.map_size(pixels)
     grid = (height // config.patch_size, width // config.patch_size)
     x = ops.linear(ops.patches(pixels, config.patch_size), **p["patch_embed"])
@@ -145,6 +104,52 @@ def mlp(x: Array, p: dict, activation: str, *, residual: Array, name: str, scale
     return ops.linear(hidden, **p["down"], scale=scale, residual=residual)
 
 
+# ---------------------------------------------------------------- the config
+
+
+@dataclasses.dataclass(frozen=True, init=False, kw_only=True)
+class TokensConfig(EncoderConfig):
+    """The fields of an encoder that cuts a picture into patch tokens and refines them in one row of blocks."""
+
+    hidden_size: int = setting(768, integer(1, MAX_WIDTH))
+    num_hidden_layers: int = nullable(12, integer(1, MAX_BLOCKS))
+    num_attention_heads: int = nullable(12, integer(1, MAX_BLOCKS))
+    intermediate_size: int = nullable(3072, integer(1, MAX_WIDTH))
+    hidden_act: str = setting("gelu", ACTIVATION)
+    hidden_dropout_prob: float = nullable(0.0, number(0, 1))
+    attention_probs_dropout_prob: float = nullable(0.0, number(0, 1))
+    initializer_range: float = setting(0.02, real(0, 10))
+    layer_norm_eps: float = nullable(1e-12, real(0, 1))
+    image_size: int = nullable(384, square(integer(1, MAX_SIDE)))
+    patch_size: int = nullable(16, square(integer(1, 256)))
+    num_channels: int = nullable(3, integer(1, 64))
+
+    def check(self):
+        self._check_blocks(self.hidden_size, self.num_attention_heads, self.patch_size, image_size=self.image_size)
+
+    @property
+    @abstractmethod
+    def tap_stages(self) -> tuple[int, ...]:
+        """The blocks whose outputs are tapped, counted from 1."""
+
+    @property
+    def tap_channels(self) -> tuple[int, ...]:
+        return (self.hidden_size,) * len(self.tap_stages)
+
+    @property
+    def size_multiple(self) -> int:
+        return self.patch_size
+
+
+@dataclasses.dataclass(frozen=True, init=False, kw_only=True)
+class ViTConfig(TokensConfig):
+    """The fields of a plain ViT, as they stand in DPTConfig.   [transformers: DPTConfig]"""
+
+    model_type: ClassVar[str] = "vit"
+
+    qkv_bias: bool = nullable(True, boolean)
+
+
 # ---------------------------------------------------------------- tensors, and what depends on the size only
 
 
@@ -203,8 +208,9 @@ def bilinear(x: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def resize_positions(
     positions: np.ndarray, grid: tuple[int, int], *, resize: Callable = bilinear, prefix: int = 1
 ) -> np.ndarray:
-    """Stretch the grid of learnt positions to another grid; those of the `prefix` tokens before it stay.   [DPT §3.1]
+    """Stretch the grid of learnt positions to another grid; those of the `prefix` tokens before it stay.
 
+    [DPT §3, "Handling varying image sizes"]
     positions: (1, P + S S, D) -> (1, P + H W, D), grid = (H, W)   resize(x, size): on (1, S, S, D)
     """
     side = math.isqrt(positions.shape[1] - prefix)

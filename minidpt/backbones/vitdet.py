@@ -5,6 +5,8 @@
 Under DPT its taps need no readout; the reassemble stage projects and resizes them as it does a ViT's.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -33,6 +35,78 @@ from .base import Array, BackboneConfig, Encoded, numbered_stages, run_blocks
 
 MAX_WINDOW = 1_024  # far beyond the usual 14; the attention inside a window grows with its fourth power
 BOTTLENECK_EPS = 1e-6  # of the norms inside a convolutional bottleneck, whatever layer_norm_eps is
+
+
+def encode(pixels: Array, p: dict, sized: dict, config: VitDetConfig) -> Encoded:
+    """pixels: (N, H, W, C), H and W multiples of the patch size -> taps (N, H / patch, W / patch, D)"""
+    height, width = ops.map_size(pixels)
+    grid = (height // config.patch_size, width // config.patch_size)
+    x = ops.tokens_to_map(ops.linear(ops.patches(pixels, config.patch_size), **p["patch_embed"]), grid)
+    if config.use_absolute_position_embeddings:
+        x = ops.add(x, sized["positions"])
+    note("embeddings", x)
+    offsets = sized["offsets"] if config.use_relative_position_embeddings else [{}] * len(p["blocks"])
+
+    def apply(x: Array, block_params: dict, i: int) -> Array:
+        return block(x, block_params, config, window=config.window(i, grid), offsets=offsets[i], name=f"blocks.{i}")
+
+    taps, x = run_blocks(x, p["blocks"], apply, config.taps)
+    return Encoded(taps, grid, x)
+
+
+def block(x: Array, p: dict, config: VitDetConfig, *, window: tuple[int, int], offsets: dict, name: str) -> Array:
+    """x + attention(norm1(x)) within windows, then x + mlp(norm2(x)), then, where there is one, a bottleneck.
+
+    x: (N, H, W, D)   offsets: rows and columns of ops.axis_bias for one window, or nothing
+    """
+    eps = config.layer_norm_eps
+    normed = note(f"{name}.norm1", ops.layer_norm(x, **p["norm1"], eps=eps))
+    rest = {"residual": x, "name": f"{name}.attention"}
+    x = window_attention(normed, p["attention"], config, window=window, offsets=offsets, **rest)
+    normed = ops.layer_norm(x, **p["norm2"], eps=eps)
+    x = vit.mlp(normed, p["mlp"], config.hidden_act, residual=x, name=f"{name}.mlp")
+    return bottleneck(x, p["bottleneck"], config.hidden_act) if "bottleneck" in p else x
+
+
+def window_attention(
+    x: Array, p: dict, config: VitDetConfig, *, window: tuple[int, int], offsets: dict, residual: Array, name: str
+) -> Array:
+    """Every token listens to those of its window.   x, residual: (N, H, W, D) -> (N, H, W, D)   [ViTDet §3]
+
+    Zeros fill the windows that stick out at the right and below; they are listened to as well, as in transformers.
+    Recorded are windows as sequences: (N windows, h w, D).
+    """
+    height, width = ops.map_size(x)
+    bottom, right = -height % window[0], -width % window[1]
+    tokens = ops.windows(ops.pad_map(x, bottom, right) if bottom or right else x, window)
+    thirds = split_thirds(ops.linear(tokens, **p["qkv"]), config.hidden_size)
+    for part, third in zip(("query", "key", "value"), thirds, strict=True):
+        note(f"{name}.{part}", third)
+    query, key, value = (ops.split_heads(third, config.num_attention_heads) for third in thirds)
+    bias = ops.axis_bias(query, **offsets) if offsets else None
+    note(f"{name}.weights", lambda: ops.attention_weights(query, key, bias=bias))
+    mixed = ops.merge_heads(ops.attend(query, key, value, bias=bias))
+    note(name, lambda: ops.linear(mixed, **p["out"]))
+    whole = ops.from_windows(mixed, window, (height + bottom, width + right))
+    if bottom or right:
+        whole = ops.crop_map(whole, (height, width))
+    return ops.linear(whole, **p["out"], residual=residual)
+
+
+def split_thirds(x: Array, width: int) -> list[Array]:
+    """(N, T, 3 D) -> three (N, T, D), D = width: as if x had one head, of which some channels are taken"""
+    return [ops.merge_heads(ops.split_heads(x, 1, i * width, (i + 1) * width)) for i in range(3)]
+
+
+def bottleneck(x: Array, p: dict, activation: str) -> Array:
+    """x + 1x1 -> 3x3 -> 1x1, a layer norm after each and an activation between.   x: (N, H, W, D)   [ViTDet §3]"""
+    y = ops.layer_norm(ops.linear(x, **p["conv1"]), **p["norm1"], eps=BOTTLENECK_EPS)
+    y = ops.conv2d(ops.activate(y, activation), **p["conv2"], padding=1)
+    y = ops.activate(ops.layer_norm(y, **p["norm2"], eps=BOTTLENECK_EPS), activation)
+    return ops.add(x, ops.layer_norm(ops.linear(y, **p["conv3"]), **p["norm3"], eps=BOTTLENECK_EPS))
+
+
+# ---------------------------------------------------------------- the config
 
 
 def sides(check: Callable[[Any], int]) -> Callable[[Any], Any]:
@@ -122,75 +196,6 @@ class VitDetConfig(BackboneConfig):
         """(h, w) of the windows that a block's tokens see; the whole grid if it has none."""
         has_windows = block in self.window_block_indices and self.window_size > 0
         return (self.window_size, self.window_size) if has_windows else grid
-
-
-def encode(pixels: Array, p: dict, sized: dict, config: VitDetConfig) -> Encoded:
-    """pixels: (N, H, W, C), H and W multiples of the patch size -> taps (N, H / patch, W / patch, D)"""
-    height, width = ops.map_size(pixels)
-    grid = (height // config.patch_size, width // config.patch_size)
-    x = ops.tokens_to_map(ops.linear(ops.patches(pixels, config.patch_size), **p["patch_embed"]), grid)
-    if config.use_absolute_position_embeddings:
-        x = ops.add(x, sized["positions"])
-    note("embeddings", x)
-    offsets = sized["offsets"] if config.use_relative_position_embeddings else [{}] * len(p["blocks"])
-
-    def apply(x: Array, block_params: dict, i: int) -> Array:
-        return block(x, block_params, config, window=config.window(i, grid), offsets=offsets[i], name=f"blocks.{i}")
-
-    taps, x = run_blocks(x, p["blocks"], apply, config.taps)
-    return Encoded(taps, grid, x)
-
-
-def block(x: Array, p: dict, config: VitDetConfig, *, window: tuple[int, int], offsets: dict, name: str) -> Array:
-    """x + attention(norm1(x)) within windows, then x + mlp(norm2(x)), then, where there is one, a bottleneck.
-
-    x: (N, H, W, D)   offsets: rows and columns of ops.axis_bias for one window, or nothing
-    """
-    eps = config.layer_norm_eps
-    normed = note(f"{name}.norm1", ops.layer_norm(x, **p["norm1"], eps=eps))
-    rest = {"residual": x, "name": f"{name}.attention"}
-    x = window_attention(normed, p["attention"], config, window=window, offsets=offsets, **rest)
-    normed = ops.layer_norm(x, **p["norm2"], eps=eps)
-    x = vit.mlp(normed, p["mlp"], config.hidden_act, residual=x, name=f"{name}.mlp")
-    return bottleneck(x, p["bottleneck"], config.hidden_act) if "bottleneck" in p else x
-
-
-def window_attention(
-    x: Array, p: dict, config: VitDetConfig, *, window: tuple[int, int], offsets: dict, residual: Array, name: str
-) -> Array:
-    """Every token listens to those of its window.   x, residual: (N, H, W, D) -> (N, H, W, D)   [ViTDet §3]
-
-    Zeros fill the windows that stick out at the right and below; they are listened to as well, as in transformers.
-    Recorded are windows as sequences: (N windows, h w, D).
-    """
-    height, width = ops.map_size(x)
-    bottom, right = -height % window[0], -width % window[1]
-    tokens = ops.windows(ops.pad_map(x, bottom, right) if bottom or right else x, window)
-    thirds = split_thirds(ops.linear(tokens, **p["qkv"]), config.hidden_size)
-    for part, third in zip(("query", "key", "value"), thirds, strict=True):
-        note(f"{name}.{part}", third)
-    query, key, value = (ops.split_heads(third, config.num_attention_heads) for third in thirds)
-    bias = ops.axis_bias(query, **offsets) if offsets else None
-    note(f"{name}.weights", lambda: ops.attention_weights(query, key, bias=bias))
-    mixed = ops.merge_heads(ops.attend(query, key, value, bias=bias))
-    note(name, lambda: ops.linear(mixed, **p["out"]))
-    whole = ops.from_windows(mixed, window, (height + bottom, width + right))
-    if bottom or right:
-        whole = ops.crop_map(whole, (height, width))
-    return ops.linear(whole, **p["out"], residual=residual)
-
-
-def split_thirds(x: Array, width: int) -> list[Array]:
-    """(N, T, 3 D) -> three (N, T, D), D = width: as if x had one head, of which some channels are taken"""
-    return [ops.merge_heads(ops.split_heads(x, 1, i * width, (i + 1) * width)) for i in range(3)]
-
-
-def bottleneck(x: Array, p: dict, activation: str) -> Array:
-    """x + 1x1 -> 3x3 -> 1x1, a layer norm after each and an activation between.   x: (N, H, W, D)   [ViTDet §3]"""
-    y = ops.layer_norm(ops.linear(x, **p["conv1"]), **p["norm1"], eps=BOTTLENECK_EPS)
-    y = ops.conv2d(ops.activate(y, activation), **p["conv2"], padding=1)
-    y = ops.activate(ops.layer_norm(y, **p["norm2"], eps=BOTTLENECK_EPS), activation)
-    return ops.add(x, ops.layer_norm(ops.linear(y, **p["conv3"]), **p["norm3"], eps=BOTTLENECK_EPS))
 
 
 # ---------------------------------------------------------------- tensors, and what depends on the size only

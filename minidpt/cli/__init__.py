@@ -21,7 +21,7 @@ VERBS = {
     "depth": "pictures -> depth maps",
     "segment": "pictures -> maps of class labels",
     "models": "the published models: list, pull, path, verify, rm",
-    "inspect": "what a model is made of: stages, shapes, parameters",
+    "inspect": "what a model is made of: stages, shapes, parameters; on one screen or as a page",
     "verify": "a model against transformers or a recorded reference, stage by stage",
     "bench": "how fast a model runs on this machine, alone or beside other engines",
     "convert": "a checkpoint -> a folder that minidpt and transformers load, in another type",
