@@ -1,6 +1,8 @@
 """Products by NVIDIA's library: what it is told, on a stand-in that computes with NumPy where it is told to, in Numba's
 simulator (test_cuda_simulated.py); on a card, the library itself against NumPy's products of rounded numbers."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from checks import assert_close
@@ -11,6 +13,7 @@ from cublas_stand_in import BFLOAT16, FLOAT32, FLOAT32_SUMS, TF32_PRODUCTS, Stan
 
 from minidpt import ConfigError, DPTConfig, DPTModel, ops
 from minidpt.errors import ResourceError
+from minidpt.ops import backends
 from minidpt.ops.backends import CUDA_MEANS, NUMPY, cuda_backend
 from minidpt.ops.examples import random_arguments, run
 
@@ -31,7 +34,7 @@ simulated = pytest.mark.skipif(not device_cuda.SIMULATED, reason="a card has the
 @pytest.fixture
 def library(monkeypatch):
     """The stand-in's calls and handles, in the simulator."""
-    cuda_backend.cache_clear()
+    monkeypatch.setattr(backends, "cuda_backend", cache(cuda_backend.__wrapped__))
     if not device_cuda.SIMULATED:
         if why := cublas_cuda.refusal():
             pytest.skip(why)
@@ -42,11 +45,10 @@ def library(monkeypatch):
         monkeypatch.setattr(cublas_cuda, "refusal", lambda: None)
         monkeypatch.setattr(cublas_cuda, "library", lambda: only)
         yield stand_in
-    cuda_backend.cache_clear()
 
 
 def table(precision="highest"):
-    return cuda_backend(precision)
+    return backends.cuda_backend(precision)
 
 
 def number(*shape, seed=1):
@@ -228,7 +230,7 @@ def test_a_whole_model_runs_at_each_precision_and_says_which(library):
 
 
 def test_our_own_kernels_can_be_asked_for(library):
-    own = cuda_backend(own=True)
+    own = backends.cuda_backend(own=True)
     assert (own.precisions, own.means) == (tuple(CUDA_MEANS), CUDA_MEANS["highest"])
     assert ops.choose(own, "medium") == (own, "highest")
     assert set(table().precisions) == set(cublas_cuda.precisions())
@@ -242,10 +244,10 @@ def test_a_card_too_old_multiplies_float32_alone(library, monkeypatch):
 
     monkeypatch.setattr(cublas_cuda, "SIMULATED", False)
     monkeypatch.setattr(cublas_cuda.cuda, "get_current_device", Card, raising=False)
-    cuda_backend.cache_clear()
+    backends.cuda_backend.cache_clear()
     assert ops.choose("cuda", "medium")[1] == "highest"
     Card.compute_capability = (8, 0)
-    cuda_backend.cache_clear()
+    backends.cuda_backend.cache_clear()
     assert ops.choose("cuda", "medium")[1] == "medium"
 
 
