@@ -116,8 +116,8 @@ def whose(own):
 # ---------------------------------------------------------------- asking
 
 
-def run(args, say):
-    """-> every step with its answer, in order"""
+def run(args, keep):
+    """-> every step with its answer, in order; `keep` gets each as soon as it is there"""
     end, done = time.monotonic() + args.budget, []
     with tempfile.TemporaryDirectory() as folder:
         words = [folder, *(["tiny"] if args.rehearse else [])]
@@ -147,7 +147,7 @@ def run(args, say):
                 if step.ask == "card" and "error" in answer and left > 0:
                     gone[step.who] = answer["error"]
                 done.append({"who": step.who, "ask": step.ask, "about": step.about, **step.options, **answer})
-                say(f"{step.about}: {summary(done[-1])}")
+                keep(done[-1])
         finally:
             for worker in workers.values():
                 worker.end()
@@ -288,14 +288,19 @@ def arguments(words=None):
 
 def main(words=None):
     args = arguments(words)
-    record = {"smi": smi(), "date": datetime.date.today().isoformat(), "steps": []}
+    record = {"smi": smi(), "date": str(datetime.date.today()), "steps": []}
     print(record["smi"], flush=True)
-    record["steps"] = run(args, lambda line: print(line, flush=True))
-    if args.json:
-        publish_bytes(args.json, (json.dumps(record, indent=1) + "\n").encode())
-    print(f"\n{report(record['steps'])}\n\n{details(record['steps'])}")
+
+    def keep(found):  # after every step: a machine that is lent may be gone before the last
+        print(f"{found['about']}: {summary(found)}", flush=True)
+        record["steps"].append(found)
+        if args.json:
+            publish_bytes(args.json, (json.dumps(record, indent=1) + "\n").encode())
+
+    done = run(args, keep)
+    print(f"\n{report(done)}\n\n{details(done)}")
     if args.write:
-        replace_between(ROOT / "README.md", "gpu", report(record["steps"]))
+        replace_between(ROOT / "README.md", "gpu", report(done))
 
 
 if __name__ == "__main__":
