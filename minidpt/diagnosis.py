@@ -23,7 +23,7 @@ from .ops import PRECISIONS, Backend, choose, using
 from .ops.backends import NUMPY, cuda_backend, numba_backend
 from .ops.examples import EXAMPLES, random_arguments, run
 
-PACKAGES = ("numpy", "numba", "numba-cuda", "llvmlite", "scipy", "pillow", "safetensors")
+PACKAGES = ("numpy", "numba", "numba-cuda", "nvmath-python", "llvmlite", "scipy", "pillow", "safetensors")
 EXTRAS = {
     "hub": ("huggingface_hub",),
     "plot": ("matplotlib",),
@@ -64,7 +64,7 @@ def diagnose() -> Iterator[tuple[str, Section]]:
     except ConfigError as error:
         yield "card", {"usable": False, "because": str(error)}
         return
-    yield "card", card()
+    yield "card", card(cuda)
     yield "card_self_test", self_test(cuda)
 
 
@@ -147,11 +147,21 @@ def _difference(mine: Any, reference: Any) -> float:
     return float(error / max(1.0, np.abs(wide).max(initial=0.0)))
 
 
-def card() -> Section:
-    """What backend `cuda` runs on. Where it can."""
-    from .ops import device_cuda
+def card(cuda: Backend) -> Section:
+    """What backend `cuda` runs on, and whose products it takes. Where it can run."""
+    from .ops import cublas_cuda, device_cuda
 
-    return {"usable": True, **device_cuda.card()}
+    try:
+        facts = device_cuda.card()
+    except Exception as error:  # the driver's
+        facts = {"problem": one_line(error)}
+    missing = cublas_cuda.refusal()
+    return {
+        "usable": True,
+        **facts,
+        "library": f"none: {missing}" if missing else f"cuBLASLt {cublas_cuda.version()}",
+        "precisions": {p: cuda.at(p).means for p in cuda.precisions if cuda.at},
+    }
 
 
 def kernels() -> Section:

@@ -10,7 +10,7 @@ import pytest
 import minidpt
 from minidpt import cli, cpus, diagnosis
 from minidpt.errors import ConfigError, HubError
-from minidpt.ops.backends import NUMPY, numba_backend
+from minidpt.ops.backends import numba_backend
 
 
 def doctor(capsys, *words):
@@ -60,16 +60,6 @@ def test_a_kernel_that_is_wrong_is_named(capsys, monkeypatch, broken, words):
     assert err.startswith("error: add: ")
     assert words in err
     assert err.count("\n") == 1
-
-
-def test_a_card_is_told_of_and_its_kernels_are_tested(capsys, monkeypatch):
-    wrong = dataclasses.replace(NUMPY, name="cuda", ops={**NUMPY.ops, "add": lambda x, y: x - y})
-    monkeypatch.setattr(diagnosis, "cuda_backend", lambda: wrong)
-    monkeypatch.setattr(diagnosis, "card", lambda: {"usable": True, "name": "NVIDIA Abacus", "memory": 8 * 10**9})
-    code, out, err = doctor(capsys)
-    assert code == 1
-    assert "card:\n  usable           yes\n  name             NVIDIA Abacus\n" in out
-    assert err.startswith("error: add on the graphics card: differs by ")
 
 
 def test_without_numba_it_says_so_and_goes_on(capsys, monkeypatch):

@@ -30,7 +30,7 @@ RANKS = {
     "ops.pointwise_numba": 3, "ops.attention_numba": 3, "ops.winograd_numba": 3,
     "ops.resize_numba": 4, "ops.conv_numba": 4.5,
     "ops.device_cuda": 1, "ops.activations_cuda": 2, "ops.product_cuda": 3,
-    "ops.layout_cuda": 4, "ops.pointwise_cuda": 4, "ops.attention_cuda": 4,
+    "ops.cublas_cuda": 3.5, "ops.layout_cuda": 4, "ops.pointwise_cuda": 4, "ops.attention_cuda": 4,
     "ops.resize_cuda": 4.2, "ops.conv_cuda": 4.5,
     "ops.backends": 5, "ops.counting": 6, "ops": 6,
     "losses": 7, "params": 7, "recording": 7, "postprocessing": 7,
@@ -121,6 +121,8 @@ def test_heavy_libraries_are_imported_where_they_belong(path):
             assert path.stem.endswith(("_numba", "_cuda")), f"{where} imports numba"
         if module.startswith("numba.cuda") or (module == "numba" and "cuda" in names):
             assert path.stem == "device_cuda", f"{where} imports numba.cuda"
+        if library == "nvmath":
+            assert folder == "tests", f"{where} imports nvmath: ops/cublas_cuda.py reaches it through importlib"
         if library == "training":
             assert folder != "minidpt", f"{where} imports training"
 

@@ -96,7 +96,7 @@ def with_random_weights(
     named = {t.name: lively(t, rng) for t in kind.tensors(config)}
     if LAST_BIAS in named and config.kind == "relative_inverse":
         named[LAST_BIAS] = np.full_like(named[LAST_BIAS], FAR_ABOVE_ZERO)
-        model = kind.from_weights(config, named)
+        model = kind.from_weights(config, named, options.get("backend", "auto"))
         depth: Any = model(random_pixels(model, size, 1))
         above = depth.predicted_depth - FAR_ABOVE_ZERO
         named[LAST_BIAS] = np.full_like(named[LAST_BIAS], above.std() - above.min())

@@ -124,12 +124,15 @@ def numba_backend(precision: str = "highest") -> Backend:
     return Backend("numba", table, prepare, precision, tuple(means), numba_backend, means[precision], True, turn)
 
 
-CUDA_MEANS = {"highest": "our own kernels, float32"}  # a row for each precision that the card can do
+CUDA_MEANS = {"highest": "our own kernels, float32"}  # without NVIDIA's library, whose are cublas_cuda.MEANS
 
 
 @cache
-def cuda_backend(precision: str = "highest") -> Backend:
-    """The column of the graphics card's kernels. ConfigError where they cannot run."""
+def cuda_backend(precision: str = "highest", own: bool = False) -> Backend:
+    """The column of the graphics card's kernels, NVIDIA's library making the large products where it can be used.
+
+    own: no library, kernels of our own alone.   ConfigError where kernels cannot run.
+    """
     try:
         device = import_module(".device_cuda", __package__)
     except ImportError as error:
@@ -138,10 +141,13 @@ def cuda_backend(precision: str = "highest") -> Backend:
         raise ConfigError(f"backend cuda: {refusal}; use backend numba or numpy")
     device.POOL.allowed()
     kernels = {row: import_module(f".{row}_cuda", __package__) for row in MENU}
-    prepare, means = kernels["conv"].prepare, CUDA_MEANS[precision]
+    library, prepare, means = import_module(".cublas_cuda", __package__), kernels["conv"].prepare, CUDA_MEANS
+    if not own and not library.refusal():
+        prepare = partial(prepare, library=precision)
+        means = {name: library.MEANS[name] for name in library.precisions()}
     return Backend(
-        "cuda", column(kernels), prepare, precision, tuple(CUDA_MEANS), cuda_backend, means, True, device.POOL,
-        apart=True, wait=device.wait,
+        "cuda", column(kernels), prepare, precision, tuple(means), partial(cuda_backend, own=own), means[precision],
+        True, device.POOL, apart=True, wait=device.wait,
     )  # fmt: skip
 
 

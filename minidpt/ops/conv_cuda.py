@@ -4,14 +4,18 @@ one number after another.
 """
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from . import conv
+from . import conv, cublas_cuda
 from .conv import Padding, output_size, padding_pairs
+from .cublas_cuda import Matrix, Pointwise
 from .device_cuda import DeviceArray, absent, cuda, empty, kernel, launch, upload
+from .layout_cuda import every_other
 from .pointwise_cuda import activate
-from .product_cuda import Weight, gathered_product, multiply, weight_of
+from .product_cuda import Weight, gathered_product, linear, weight_of
 from .resize_cuda import resize_bilinear
 
 ZERO = np.float32(0)
@@ -19,7 +23,7 @@ ZERO = np.float32(0)
 
 def conv2d(
     x: DeviceArray,
-    weight: Weight,
+    weight: Weight | Pointwise,
     bias: DeviceArray | None = None,
     *,
     stride: int = 1,
@@ -34,8 +38,14 @@ def conv2d(
     if channels != inner * groups or out % groups:
         split = f" in {groups} groups" if groups > 1 else ""
         raise ValueError(f"conv2d: x {x.shape} does not have the channels of weight {weight.shape}{split}")
-    size = output_size((height, width), (r, s), stride, padding, dilation)
     (top, _), (left, _) = padding_pairs(padding)
+    if isinstance(weight, Pointwise):
+        if groups == 1 and not np.any(padding_pairs(padding)):
+            x = activate(x, pre_activation)
+            x = x if stride == 1 else every_other(x, stride)
+            return linear(x, weight, bias, activation=activation, residual=residual)
+        weight = weight.own
+    size = output_size((height, width), (r, s), stride, padding, dilation)
     if pre_activation not in (None, "relu"):
         x, pre_activation = activate(x, pre_activation), None
     y = gathered_product(
@@ -54,7 +64,7 @@ def conv2d(
 
 def resized_conv2d(
     x: DeviceArray,
-    weight: Weight,
+    weight: Weight | Pointwise,
     bias: DeviceArray | None = None,
     size: tuple[int, int] | None = None,
     *,
@@ -72,7 +82,7 @@ class TransposedWeight:
     """A transposed convolution's weight.   shape: (C, O, R, S)   rows: (R S O, C)"""
 
     shape: tuple[int, ...]
-    rows: Weight
+    rows: Weight | Matrix
 
 
 def conv_transpose2d(
@@ -88,7 +98,7 @@ def conv_transpose2d(
     if c != channels:
         raise ValueError(f"conv_transpose2d: x {x.shape} does not have the {channels} channels of its weight")
     down, across = (r, s) if stride is None else (stride, stride)
-    tiles = multiply(x.reshape(-1, c), weight.rows)
+    tiles = weight.rows.multiply(x.reshape(-1, c))
     height, width = (
         (side - 1) * step - 2 * padding + k + output_padding for side, step, k in ((h, down, r), (w, across, s))
     )
@@ -184,12 +194,16 @@ def _mean_of_run(x, length, y):
         y[n, run, d] = total / np.float32(length)
 
 
-def prepare(kind: str, weight: np.ndarray) -> Weight | TransposedWeight | DeviceArray:
-    """What the ops of this column take, on the card: weights laid out for products, float32 for the rest."""
+def prepare(kind: str, weight: np.ndarray, library: str | None = None) -> Any:
+    """What the ops of this column take, on the card: weights laid out for products, float32 for the rest.
+
+    library: the precision at which NVIDIA's makes the products, None where our own kernels do
+    """
+    laid = weight_of if library is None else partial(cublas_cuda.weight_of, precision=library)
     weight = np.ascontiguousarray(weight, dtype=np.float32)
     if kind == "conv_transpose":
         rows = weight.transpose(2, 3, 1, 0).reshape(-1, len(weight))
-        return TransposedWeight(weight.shape, weight_of(rows))
+        return TransposedWeight(weight.shape, laid(rows))
     if kind == "standardized_conv":
         weight = conv.standardize_weight(weight)
-    return weight_of(weight) if kind in ("linear", "conv", "standardized_conv") else upload(weight)
+    return laid(weight) if kind in ("linear", "conv", "standardized_conv") else upload(weight)

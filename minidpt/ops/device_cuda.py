@@ -8,6 +8,7 @@ Under NUMBA_ENABLE_CUDASIM=1 Numba runs kernels in Python, a thread of the syste
 
 import importlib.util
 import os
+import re
 import sys
 from bisect import bisect_left, insort
 from collections import deque
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from math import prod
+from pathlib import Path
 from threading import RLock
 from types import TracebackType
 from typing import Any
@@ -31,6 +33,8 @@ THREADS = 4 if SIMULATED else 256  # of a block with one axis
 MAX_BLOCKS = 2 if SIMULATED else 2048  # of a grid-stride kernel: enough to fill every card
 UNIT = 512  # bytes of which memory is given out in multiples: how the driver aligns it
 WASTE = 2  # memory serves an array that fills at least one part in so many of it
+
+DRIVER_FILE = Path("/proc/driver/nvidia/version")
 
 Shape = tuple[int, ...]
 
@@ -52,25 +56,44 @@ def refusal() -> str | None:
 
 
 def card() -> dict[str, Any]:
-    """What it is, its memory in bytes, and the versions of what drives it. Where there is one."""
+    """What it is, its memory in bytes, what drives it, and where the compiler is from. Where there is one."""
     if SIMULATED:
         return {"name": "Numba's simulator"}
     device, (free, total) = cuda.get_current_device(), cuda.current_context().get_memory_info()
-    name, capability = device.name, ".".join(map(str, device.compute_capability))
-    versions = {"driver": cuda.cudadrv.driver.driver.get_version(), "runtime": cuda.runtime.get_version()}
+    name, compiler = device.name, cuda.cuda_paths.get_cuda_paths()["nvvm"]
     return {
         "name": name.decode() if isinstance(name, bytes) else name,
-        "compute_capability": capability,
+        "compute_capability": _dotted(device.compute_capability),
         "memory": total,
         "free": free,
-        **{what: ".".join(map(str, version)) for what, version in versions.items()},
+        "driver": f"{_driver()} for CUDA {_dotted(cuda.cudadrv.driver.driver.get_version())} and older",
+        "toolkit": f"{_dotted(cuda.runtime.get_version())}, {compiler.info} ({compiler.by})",
     }
+
+
+def _driver() -> str:
+    """Its own version, where the system tells it."""
+    try:
+        told = re.search(r"Module.*?\s(\d+\.[\d.]+)", DRIVER_FILE.read_text())
+    except OSError:
+        told = None
+    return told[1] if told else "a driver"
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
 
 
 @cache
 def stream() -> Any:
     """The one that everything runs on."""
     return cuda.stream()
+
+
+@cache
+def stream_handle() -> int:
+    """The driver's name of it, as libraries take it."""
+    return 0 if SIMULATED else int(stream())
 
 
 def wait() -> None:
@@ -130,6 +153,15 @@ class DeviceArray:
         if prod(whole) != self.size or shape.count(-1) > 1:
             raise ValueError(f"an array of {self.shape} cannot be reshaped to {shape}")
         return DeviceArray(self._lease.memory.array(whole, self.dtype), self._lease)
+
+    def view(self, dtype: Any) -> "DeviceArray":
+        """The same bits as numbers of another type of that size."""
+        return DeviceArray(self._lease.memory.array(self.shape, np.dtype(dtype)), self._lease)
+
+    @property
+    def address(self) -> int:
+        """Where it begins, as libraries take it."""
+        return self.array._ary.ctypes.data if SIMULATED else self.array.device_ctypes_pointer.value
 
 
 class Pool:

@@ -9,9 +9,10 @@ A convolution is the same product. Row m of its x is what the kernel sees from o
 read (`pixel_under`): it is never written down. A linear layer is the convolution whose kernel sees one pixel.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -56,6 +57,15 @@ MANY_TILES = 3 if SIMULATED else 264  # two for each multiprocessor of an H100; 
 PANEL = SMALL.columns
 
 
+class Multiplier(Protocol):
+    """A weight that multiplies rows: with our own kernel, or in cublas_cuda.py with NVIDIA's library."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def multiply(self) -> Callable[..., DeviceArray]: ...
+
+
 @dataclass(frozen=True)
 class Weight:
     """A weight as tiles read it.
@@ -67,6 +77,11 @@ class Weight:
 
     shape: tuple[int, ...]
     panels: DeviceArray
+
+    def multiply(self, x: DeviceArray, **finish: Any) -> DeviceArray:
+        """x W^T of rows, and what follows a product: see `gathered_product`.   x: (M, I)   -> (M, O)"""
+        rows = len(x)
+        return gathered_product(x, self, rows, (1, rows, 1, rows, 1, 1, 0, 0, 1), **finish)
 
 
 def weight_of(weight: np.ndarray) -> Weight:
@@ -263,15 +278,9 @@ def gathered_product(
     return y
 
 
-def multiply(x: DeviceArray, weight: Weight, **finish: Any) -> DeviceArray:
-    """x W^T of rows, and what follows a product: see `gathered_product`.   x: (M, I)   -> (M, O)"""
-    rows = len(x)
-    return gathered_product(x, weight, rows, (1, rows, 1, rows, 1, 1, 0, 0, 1), **finish)
-
-
 def linear(
     x: DeviceArray,
-    weight: Weight,
+    weight: Multiplier,
     bias: DeviceArray | None = None,
     *,
     activation: str | None = None,
@@ -281,14 +290,14 @@ def linear(
     if x.shape[-1] != weight.shape[1]:
         raise ValueError(f"linear: x {x.shape} does not end in the {weight.shape[1]} columns of weight {weight.shape}")
     rows = x.reshape(-1, x.shape[-1])
-    y = multiply(rows, weight, bias=bias, activation=activation, scale=scale, residual=residual)
+    y = weight.multiply(rows, bias=bias, activation=activation, scale=scale, residual=residual)
     return y.reshape(*x.shape[:-1], weight.shape[0])
 
 
 def linear_with_token(
     x: DeviceArray,
     token: DeviceArray,
-    weight: Weight,
+    weight: Multiplier,
     bias: DeviceArray | None = None,
     *,
     activation: str | None = None,
@@ -297,6 +306,6 @@ def linear_with_token(
     n, t, d = x.shape
     if d + token.shape[-1] != weight.shape[1]:
         raise ValueError(f"linear: x {x.shape} and token {token.shape} do not fit the columns of weight {weight.shape}")
-    added = multiply(token.reshape(n, -1), weight, first_row=d, bias=bias)
-    y = multiply(x.reshape(n * t, d), weight, bias=added, activation=activation)
+    added = weight.multiply(token.reshape(n, -1), first_row=d, bias=bias)
+    y = weight.multiply(x.reshape(n * t, d), bias=added, activation=activation)
     return y.reshape(n, t, weight.shape[0])

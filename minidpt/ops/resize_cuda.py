@@ -8,7 +8,7 @@ of the work.
 import numpy as np
 
 from .device_cuda import DeviceArray, cuda, device_function, empty, kernel, launch
-from .product_cuda import Weight, linear
+from .product_cuda import Multiplier, linear
 from .resize import target_size
 
 ONE = np.float32(1)
@@ -27,7 +27,7 @@ def resize_bilinear(
 
 def resized_linear(
     x: DeviceArray,
-    weight: Weight,
+    weight: Multiplier,
     bias: DeviceArray | None = None,
     size: tuple[int, int] | None = None,
     *,
