@@ -10,15 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from checks import assert_close
+from cuda_column import CUDA
 from families import FAMILIES, SWIN
 from PIL import Image
 from test_families import DEPTH_ANYTHING, config_of
 from tiny import lively, pixels
 
-pytest.importorskip("numba", reason="kernels need Numba")
-
 from minidpt import (
-    ConfigError,
     DepthAnythingForDepthEstimation,
     DPTConfig,
     DPTForDepthEstimation,
@@ -28,15 +26,9 @@ from minidpt import (
     ops,
     record,
 )
-from minidpt.ops.backends import NUMPY, cuda_backend
-from minidpt.ops.examples import WEIGHTS
-
-try:
-    CUDA = cuda_backend()
-except ConfigError as error:
-    pytest.skip(f"{error} (here; test_cuda_simulated.py runs these tests in the simulator)", allow_module_level=True)
-
 from minidpt.ops import device_cuda
+from minidpt.ops.backends import NUMPY
+from minidpt.ops.examples import WEIGHTS
 
 WHOLE = DPTConfig(  # so small that the simulator runs it whole: it takes ten microseconds for a product of two numbers
     hidden_size=8,

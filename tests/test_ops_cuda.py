@@ -6,42 +6,16 @@ import threading
 import numpy as np
 import pytest
 from checks import assert_close
-
-pytest.importorskip("numba", reason="kernels need Numba")
+from cuda_column import CUDA, ROUNDING, both, in_use
 
 from minidpt import ConfigError, ops
 from minidpt.errors import ResourceError
-from minidpt.ops import pointwise, resize
+from minidpt.ops import device_cuda, layout_cuda, pointwise, resize
 from minidpt.ops.backends import CUDA_MEANS, MENU, NUMPY, cuda_backend
+from minidpt.ops.device_cuda import DeviceArray, Pool, absent, cuda, download, empty, kernel, launch, upload
 from minidpt.ops.examples import EXAMPLES, random_arguments, run
 
-try:
-    CUDA = cuda_backend()
-except ConfigError as error:
-    pytest.skip(f"{error} (here; test_cuda_simulated.py runs these tests in the simulator)", allow_module_level=True)
-
-from minidpt.ops import device_cuda, layout_cuda
-from minidpt.ops.device_cuda import DeviceArray, Pool, absent, cuda, download, empty, kernel, launch, upload
-
-# Both round in float32: sums of at most 200 terms of size about 1, in another order
-ROUNDING = {"atol": 1e-5, "rtol": 1e-5}
-
-
-@pytest.fixture(autouse=True)
-def in_use():
-    with ops.using(CUDA):
-        yield
-
-
-def both(op, args, options, seed=0):
-    """The op's results on the same random arrays. A tuple stands for an array of that shape."""
-    args, options = random_arguments((op, args, options), seed)
-    given = [a for a in (*args, *options.values()) if isinstance(a, np.ndarray)]
-    copies = [a.copy() for a in given]
-    on_card, plain = run(CUDA, op, args, options), run(NUMPY, op, args, options)
-    for array, copy in zip(given, copies, strict=True):
-        assert np.array_equal(array, copy), "an op changed its argument"
-    return on_card, plain
+pytestmark = pytest.mark.usefixtures(in_use.__name__)
 
 
 def number(x):

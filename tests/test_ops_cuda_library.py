@@ -6,26 +6,16 @@ from functools import cache
 import numpy as np
 import pytest
 from checks import assert_close
-
-pytest.importorskip("numba", reason="kernels need Numba")
-
 from cublas_stand_in import BFLOAT16, FLOAT32, FLOAT32_SUMS, TF32_PRODUCTS, StandIn, cut
-
-from minidpt import ConfigError, DPTConfig, DPTModel, ops
-from minidpt.errors import ResourceError
-from minidpt.ops import backends
-from minidpt.ops.backends import CUDA_MEANS, NUMPY, cuda_backend
-from minidpt.ops.examples import random_arguments, run
-
-try:
-    OWN = cuda_backend(own=True)
-except ConfigError as error:
-    pytest.skip(f"{error} (here; test_cuda_simulated.py runs these tests in the simulator)", allow_module_level=True)
-
+from cuda_column import OWN
 from tiny import PLAIN, lively, pixels
 
-from minidpt.ops import cublas_cuda, device_cuda
+from minidpt import DPTConfig, DPTModel, ops
+from minidpt.errors import ResourceError
+from minidpt.ops import backends, cublas_cuda, device_cuda
+from minidpt.ops.backends import CUDA_MEANS, NUMPY, cuda_backend
 from minidpt.ops.device_cuda import download, upload
+from minidpt.ops.examples import random_arguments, run
 
 BITS = {"highest": 23, "high": 10, "medium": 7}  # after the leading one, that a factor keeps
 simulated = pytest.mark.skipif(not device_cuda.SIMULATED, reason="a card has the library itself")

@@ -5,38 +5,21 @@ every activation, mask and padding. On a card where there is one; test_cuda_simu
 import numpy as np
 import pytest
 from checks import assert_close
+from cuda_column import CUDA, ROUNDING, both, in_use
 from test_ops import ATTENTION_OPTIONS, CONVOLUTIONS, GROUPED, OVERLAPPING
 
-pytest.importorskip("numba", reason="kernels need Numba")
-
-from minidpt import ConfigError, ops
-from minidpt.ops import conv, pointwise
-from minidpt.ops.backends import MENU, NUMPY, cuda_backend
-from minidpt.ops.examples import EXAMPLES, random_arguments, run
-
-try:
-    CUDA = cuda_backend()
-except ConfigError as error:
-    pytest.skip(f"{error} (here; test_cuda_simulated.py runs these tests in the simulator)", allow_module_level=True)
-
-from minidpt.ops import product_cuda
+from minidpt.ops import conv, pointwise, product_cuda
 from minidpt.ops.attention_cuda import KEYS, NARROW, QUERIES, WIDE
+from minidpt.ops.backends import MENU, NUMPY
+from minidpt.ops.examples import EXAMPLES, random_arguments, run
 from minidpt.ops.product_cuda import DEPTH, LARGE, MANY_TILES, PRODUCTS, SMALL
 
-# Both round in float32: sums of at most 200 terms of size about 1, in another order
-ROUNDING = {"atol": 1e-5, "rtol": 1e-5}
-
-
-@pytest.fixture(autouse=True)
-def in_use():
-    with ops.using(CUDA):
-        yield
+pytestmark = pytest.mark.usefixtures(in_use.__name__)
 
 
 def check(op, args, options, seed=0):
     """The column answers as NumPy does; arrays are random, a tuple stands for one of that shape."""
-    args, options = random_arguments((op, args, options), seed)
-    on_card, plain = run(CUDA, op, args, options), run(NUMPY, op, args, options)
+    on_card, plain = both(op, args, options, seed)
     assert on_card.dtype == np.float32
     assert_close(on_card, plain, **ROUNDING, name=op)
 
