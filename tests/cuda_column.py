@@ -1,13 +1,11 @@
 """The cuda column under test. A file of tests that imports this is skipped where the column cannot run."""
 
-import numpy as np
 import pytest
 
 pytest.importorskip("numba", reason="kernels need Numba")
 
 from minidpt import ConfigError, ops
-from minidpt.ops.backends import NUMPY, cuda_backend
-from minidpt.ops.examples import random_arguments, run
+from minidpt.ops.backends import cuda_backend
 
 try:
     CUDA = cuda_backend()
@@ -23,14 +21,3 @@ ROUNDING = {"atol": 1e-5, "rtol": 1e-5}
 def in_use():
     with ops.using(CUDA):
         yield
-
-
-def both(op, args, options, seed=0):
-    """The op's results on the column and by NumPy, of the same random arrays. A tuple stands for one of that shape."""
-    args, options = random_arguments((op, args, options), seed)
-    given = [a for a in (*args, *options.values()) if isinstance(a, np.ndarray)]
-    copies = [a.copy() for a in given]
-    on_card, plain = run(CUDA, op, args, options), run(NUMPY, op, args, options)
-    for array, copy in zip(given, copies, strict=True):
-        assert np.array_equal(array, copy), "an op changed its argument"
-    return on_card, plain

@@ -6,7 +6,8 @@ import threading
 import numpy as np
 import pytest
 from checks import assert_close
-from cuda_column import CUDA, ROUNDING, both, in_use
+from columns import beside_numpy
+from cuda_column import CUDA, ROUNDING, in_use
 
 from minidpt import ConfigError, ops
 from minidpt.errors import ResourceError
@@ -24,7 +25,7 @@ def number(x):
 
 @pytest.mark.parametrize(("op", "args", "options"), EXAMPLES, ids=str)
 def test_every_op_equals_its_twin(op, args, options):
-    on_card, plain = both(op, args, options)
+    on_card, plain = beside_numpy(CUDA, op, args, options)
     if isinstance(plain, np.ndarray):
         assert on_card.dtype == np.float32
     assert_close(on_card, plain, **ROUNDING, name=op)
@@ -60,7 +61,7 @@ MORE = [
 
 @pytest.mark.parametrize(("op", "args", "options"), MORE, ids=str)
 def test_borders_and_sizes_of_one_equal_their_twins(op, args, options):
-    on_card, plain = both(op, args, options)
+    on_card, plain = beside_numpy(CUDA, op, args, options)
     assert_close(on_card, plain, **ROUNDING, name=op)
 
 
@@ -68,7 +69,7 @@ def test_borders_and_sizes_of_one_equal_their_twins(op, args, options):
 @pytest.mark.parametrize("sizes", [((5, 7), (11, 3)), ((1, 6), (4, 6)), ((8, 3), (1, 1))], ids=str)
 def test_resizing_equals_its_twin(sizes, align_corners):
     options = {"size": sizes[1], "align_corners": align_corners}
-    assert_close(*both("resize_bilinear", [(3, *sizes[0], 2)], options), **ROUNDING, name="resize")
+    assert_close(*beside_numpy(CUDA, "resize_bilinear", [(3, *sizes[0], 2)], options), **ROUNDING, name="resize")
 
 
 @pytest.mark.parametrize("align_corners", [True, False])

@@ -5,7 +5,8 @@ every activation, mask and padding. On a card where there is one; test_cuda_simu
 import numpy as np
 import pytest
 from checks import assert_close
-from cuda_column import CUDA, ROUNDING, both, in_use
+from columns import beside_numpy
+from cuda_column import CUDA, ROUNDING, in_use
 from test_ops import ATTENTION_OPTIONS, CONVOLUTIONS, GROUPED, OVERLAPPING
 
 from minidpt.ops import conv, pointwise, product_cuda
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.usefixtures(in_use.__name__)
 
 def check(op, args, options, seed=0):
     """The column answers as NumPy does; arrays are random, a tuple stands for one of that shape."""
-    on_card, plain = both(op, args, options, seed)
+    on_card, plain = beside_numpy(CUDA, op, args, options, seed)
     assert on_card.dtype == np.float32
     assert_close(on_card, plain, **ROUNDING, name=op)
 

@@ -7,6 +7,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from checks import assert_close
+from columns import beside_numpy
 from conftest import FASTEST
 from families import FAMILIES
 from hypothesis import given, settings
@@ -24,20 +25,9 @@ NUMBA = numba_backend()
 ROUNDING = {"atol": 1e-5, "rtol": 1e-5}
 
 
-def both(op, args, options, seed=0):
-    """The op's results on the same random arrays. A tuple stands for an array of that shape."""
-    args, options = random_arguments((op, args, options), seed)
-    given = [a for a in (*args, *options.values()) if isinstance(a, np.ndarray)]
-    copies = [a.copy() for a in given]
-    plain, fast = run(NUMPY, op, args, options), run(NUMBA, op, args, options)
-    for array, copy in zip(given, copies, strict=True):
-        assert np.array_equal(array, copy), "an op changed its argument"
-    return fast, plain
-
-
 @pytest.mark.parametrize(("op", "args", "options"), EXAMPLES, ids=str)
 def test_every_op_equals_its_twin(op, args, options):
-    fast, plain = both(op, args, options)
+    fast, plain = beside_numpy(NUMBA, op, args, options)
     if isinstance(plain, np.ndarray):
         assert fast.dtype == np.float32
     assert_close(fast, plain, **ROUNDING, name=op)
@@ -85,7 +75,7 @@ def test_winograd_equals_the_sum_of_shifted_products(size, channels, out, top, r
     shape = (2, size[0] + top - 1, size[1] + right - 1, out)
     args = [(2, *size, channels), (out, channels, 3, 3), (out,)]
     with patch.object(conv_numba, "MANY_PIXELS", 0):
-        fast, plain = both("conv2d", args, {**options, "residual": shape}, seed)
+        fast, plain = beside_numpy(NUMBA, "conv2d", args, {**options, "residual": shape}, seed)
     # the transforms round to 3e-6 of the largest sum, which an activation may hide; sums are below 5 sqrt(9 C)
     assert_close(fast, plain, atol=3e-6 * 5 * (9 * channels) ** 0.5, rtol=1e-5, name="conv2d")
 
@@ -95,7 +85,7 @@ def test_winograd_equals_the_sum_of_shifted_products(size, channels, out, top, r
 def test_any_kernel_and_stride_equals_its_twin(kernel, stride):
     args = [(2, 9, 13, 5), (4, 5, *kernel), (4,)]
     for options in ({"padding": ((3, 2), (1, 4))}, {"padding": 3, "dilation": 1, "pre_activation": "relu"}):
-        fast, plain = both("conv2d", args, {**options, "stride": stride})
+        fast, plain = beside_numpy(NUMBA, "conv2d", args, {**options, "stride": stride})
         assert_close(fast, plain, **ROUNDING, name="conv2d")
 
 
