@@ -11,6 +11,8 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import resources
+from importlib.resources.abc import Traversable
 from io import BytesIO
 from typing import Any, BinaryIO, TypeAlias
 
@@ -48,6 +50,11 @@ _UPRIGHT = {  # EXIF orientation -> how to turn the stored rows and columns into
 }
 
 _decoding = threading.Lock()  # Python's warning filters are shared by all threads: one picture at a time changes them
+
+
+def embedded_picture() -> Traversable:
+    """The picture that comes with the package, a rendered street."""
+    return resources.files("minidpt") / "assets" / "example.jpg"
 
 
 def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:

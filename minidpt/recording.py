@@ -34,6 +34,28 @@ class Tape(dict[str, Any]):
         raise KeyError(f"{name!r} was not recorded by {self.patterns}; on the tape: {kept}")
 
 
+class Marks(Tape):
+    """Hears every name, keeps nothing, and adds what a meter moved since the last mark to the part that a name ends.
+
+    meter() -> a number that grows, as seconds do   part_of(name) -> the part, or None where a name ends none
+    """
+
+    def __init__(self, meter: Callable[[], float], part_of: Callable[[str], str | None]):
+        super().__init__(())
+        self.meter, self.part_of, self.last = meter, part_of, meter()
+        self.spent: dict[str, float] = {}
+
+    def wants(self, name: str) -> bool:
+        if (part := self.part_of(name)) is not None:
+            self.end(part)
+        return False
+
+    def end(self, part: str) -> None:
+        now = self.meter()
+        self.spent[part] = self.spent.get(part, 0) + now - self.last
+        self.last = now
+
+
 T = TypeVar("T", bound=Tape)
 _tapes: ContextVar[tuple[Tape, ...]] = ContextVar("minidpt_tapes", default=())
 

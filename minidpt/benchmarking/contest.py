@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from ..errors import ConfigError, ResourceError
+from ..images import embedded_picture
 from . import engines, machine
 from .workload import PIXELS
 
@@ -23,7 +23,6 @@ PAUSE = 0.05  # seconds between passes, in which the threads of the last engine 
 WARM_UPS = 2
 COLD_STARTS = 3
 SIZES_OF_WEIGHTS = 3  # memory that a worker may take, in sizes of the weights' file: OpenVINO's while it compiles
-PHOTO = "example.jpg"
 Say = Callable[[str], object]
 
 
@@ -230,7 +229,7 @@ def measure_cold(folder: Path, results: Sequence[Result]) -> None:
 
 def cold_command(contender: Contender, folder: Path, out: Path) -> list[str]:
     """minidpt's own command line, or the smallest program on another engine."""
-    photo = str(files("minidpt") / "assets" / PHOTO)
+    photo = str(embedded_picture())
     if contender.engine in engines.OURS:
         options = ["--backend", contender.engine, "--precision", contender.precision]
         return [sys.executable, "-m", "minidpt", "depth", photo, "--model", str(folder), "-o", str(out), *options]

@@ -13,7 +13,7 @@ from .. import ops
 from ..model import PreTrainedModel
 from ..ops.backends import Backend
 from ..ops.counting import Counter
-from ..recording import Tape, listening
+from ..recording import Marks, listening
 
 STAGE_OF = {  # the first word of a name that the model notes -> the stage that ends there
     "pixel_values": "embeddings",
@@ -61,24 +61,6 @@ class Profile:
         return statistics.median(self.rounds)
 
 
-class Marks(Tape):
-    """Hears every name that a model notes, keeps nothing, and adds what the meter moved since to the name's stage."""
-
-    def __init__(self, meter: Meter):
-        super().__init__(())
-        self.meter, self.last = meter, meter()
-        self.spent: dict[str, float] = {}
-
-    def wants(self, name: str) -> bool:
-        self.end(STAGE_OF.get(name.split(".")[0], AFTER))
-        return False
-
-    def end(self, stage: str) -> None:
-        now = self.meter()
-        self.spent[stage] = self.spent.get(stage, 0) + now - self.last
-        self.last = now
-
-
 def by_stage(model: PreTrainedModel, pixel_values: np.ndarray, rounds: int) -> Profile:
     """Time forward passes; one more before them is not counted.   pixel_values: (N, C, H, W)"""
     model(pixel_values)
@@ -120,7 +102,7 @@ def clock(backend: Backend) -> Meter:
 
 def marked(model: PreTrainedModel, pixel_values: Any, meter: Meter) -> dict[str, float]:
     """One forward pass -> what the meter moved in each stage."""
-    with listening(Marks(meter)) as marks:
+    with listening(Marks(meter, lambda name: STAGE_OF.get(name.split(".")[0], AFTER))) as marks:
         model(pixel_values)
         marks.end(AFTER)
     return marks.spent

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-from importlib import resources
 from pathlib import Path
 
 from ..cpus import bound_pools
@@ -10,7 +9,6 @@ from . import depth, options
 from .inputs import plan_outputs
 from .report import UsageError, printable, say, say_json
 
-PICTURE = "example.jpg"
 WHAT_IT_IS = {
     "picture": "the picture",
     "png16": "depth as a 16-bit PNG: near = bright",
@@ -29,13 +27,14 @@ def run(args: argparse.Namespace) -> int:
     bound_pools(args.threads)
     from ..errors import ResourceError
     from ..files import publish_bytes
+    from ..images import embedded_picture
     from ..saving import DEPTH_SUFFIXES
 
     formats = ["png16", "npy", "side"]
-    (stem,) = plan_outputs([PICTURE], args.output, [DEPTH_SUFFIXES[name] for name in formats]).values()
-    embedded = resources.files("minidpt").joinpath("assets").joinpath(PICTURE)
+    embedded = embedded_picture()
+    (stem,) = plan_outputs([embedded.name], args.output, [DEPTH_SUFFIXES[name] for name in formats]).values()
     if not embedded.is_file():
-        raise ResourceError(f"{PICTURE}: missing from the installed package; install minidpt again")
+        raise ResourceError(f"{embedded.name}: missing from the installed package; install minidpt again")
     if os.path.exists(stem) and Path(stem).read_bytes() != embedded.read_bytes():
         raise UsageError(f"{stem}: another picture of this name is there; choose another folder with -o")
     picture = str(publish_bytes(stem, embedded.read_bytes()))

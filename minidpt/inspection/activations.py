@@ -1,24 +1,20 @@
 """What a photo becomes in every stage of the model, as small pictures, and how long each took."""
 
 import time
-from collections.abc import Collection
 from dataclasses import dataclass, replace
-from importlib import resources
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
 from ..config import DecoderConfig
-from ..images import load_image
+from ..images import embedded_picture, load_image
 from ..model import PreTrainedModel
 from ..pipelines import network_input
 from ..processing import DPTImageProcessor
-from ..recording import Tape, listening, record
+from ..recording import Marks, listening, record
 from .subject import Subject
 from .thumbnails import photo_thumbnail, thumbnail
-
-EXAMPLE = "example.jpg"
 
 
 @dataclass(frozen=True)
@@ -31,21 +27,6 @@ class Activations:
     backend: str
 
 
-class Clock(Tape):
-    """Hears every name, keeps nothing, and notes the time that passed until each of `names`."""
-
-    def __init__(self, names: Collection[str]):
-        super().__init__(())
-        self.names, self.seconds = names, dict[str, float]()
-        self.last = time.perf_counter()
-
-    def wants(self, name: str) -> bool:
-        if name in self.names:
-            now = time.perf_counter()
-            self.seconds[name], self.last = now - self.last, now
-        return False
-
-
 def activations(
     this: Subject, image: str | PathLike[str] | None, size: tuple[int, int] | None, revision: str | None
 ) -> tuple[Subject, Activations]:
@@ -53,7 +34,7 @@ def activations(
 
     size: to which the photo is stretched instead of what the model's processor says.   Errors: ImageError, ConfigError
     """
-    photo = load_image(str(resources.files("minidpt") / "assets" / EXAMPLE) if image is None else image)
+    photo = load_image(str(embedded_picture()) if image is None else image)
     asked: dict[str, Any] = {}
     if size is not None:
         asked = {"size": {"height": size[0], "width": size[1]}, "do_resize": True, "keep_aspect_ratio": False}
@@ -64,7 +45,7 @@ def activations(
     names = [stage.name for stage in this.passage.stages]
     with record(*names) as tape:
         model(pixel_values)
-    with listening(Clock(names)) as clock:
+    with listening(Marks(time.perf_counter, {name: name for name in names}.get)) as marks:
         model(pixel_values)
     pictures = {"pixel_values": photo_thumbnail(photo, this.size)}
     for name in names:
@@ -72,7 +53,7 @@ def activations(
         grid = this.grid(x.shape[1]) if x.ndim == 3 and name != "predicted_depth" else x.shape[1:3]
         if grid is not None:
             pictures[name] = thumbnail(name, x, grid, getattr(this.config, "kind", "relative_inverse"))
-    return this, Activations(photo_name(image), pictures, clock.seconds, model.backend)
+    return this, Activations(photo_name(image), pictures, marks.spent, model.backend)
 
 
 def can_take_photos(this: Subject) -> bool:

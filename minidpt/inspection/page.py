@@ -13,7 +13,7 @@ from .drawing import draw
 from .dry_run import Stage
 from .folding import braces
 from .markup import Markup, element, joined, png
-from .screen import stage_runs
+from .screen import alive, stage_runs
 from .sources import file_and_line, first_sentence, full_name, source
 from .subject import Subject, subject, why_absent
 from .thumbnails import COLORS, DEPTH_COLORS, LABEL_COLORS
@@ -161,7 +161,7 @@ def _table(stages: list[Stage]) -> Markup:
             " × ".join(map(str, run[0].shape)),
             f"{sum(s.parameters for s in run):,}",
             f"{sum(s.flops for s in run) / 1e9:.2f}",
-            f"{max(s.alive for s in run) / 1e6:.1f}" if run[0].held else "not held",
+            alive(run),
         )
         name = element("th", braces(s.name for s in run), scope="row")
         rows.append(element("tr", name, *(element("td", cell) for cell in cells)))

@@ -43,11 +43,15 @@ def stage_runs(stages: list[Stage]) -> list[list[Stage]]:
     return runs(stages, lambda s: s.name, lambda s: (s.shape, s.flops, s.parameters))
 
 
+def alive(run: list[Stage]) -> str:
+    """MB of activations, at most on the way to any of these stages."""
+    return f"{max(s.alive for s in run) / 1e6:.1f}" if run[0].held else UNHELD
+
+
 def _row(run: list[Stage]) -> str:
     shape = " x ".join(map(str, run[0].shape))
     parameters, flops = sum(s.parameters for s in run), sum(s.flops for s in run)
-    alive = f"{max(s.alive for s in run) / 1e6:.1f}" if run[0].held else UNHELD
-    row = f"{braces(s.name for s in run):<19}{shape:<22}{parameters:>12,}{flops / 1e9:>8.2f}{alive:>9}  "
+    row = f"{braces(s.name for s in run):<19}{shape:<22}{parameters:>12,}{flops / 1e9:>8.2f}{alive(run):>9}  "
     room, names = COLUMNS - len(row), [code.co_name for code in run[0].functions]
     while len(text := ", ".join(names)) > room:
         names = [*names[: len(names) - 1 - (names[-1] == "...")], "..."]

@@ -1,7 +1,6 @@
 """What is verified: a model on an input, and every stage that minidpt computes of it."""
 
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy as np
 from ..auto_backbone import MODEL_OF
 from ..checkpoints import PROCESSOR, locate_file
 from ..errors import ConfigError
-from ..images import load_image
+from ..images import embedded_picture, load_image
 from ..model import Opened, PreTrainedModel, open_checkpoint
 from ..ops.layout import whole_patches
 from ..presets import preset
@@ -17,7 +16,6 @@ from ..processing import DPTImageProcessor
 from ..recording import Tape, record
 from .comparison import ALLOWED, MANY_ZEROS, Reference, Report, bound_in_words, clipped, compare, uncovered
 
-PICTURE = "example.jpg"
 SEED = 0  # of random pixels
 DEFAULT_SIDE = 384  # for encoders whose config names none
 NAMES_SHOWN = 12
@@ -67,7 +65,7 @@ def picture_pixels(
         side = getattr(model.encoder, "image_size", DEFAULT_SIDE)
         processor = DPTImageProcessor(size=max(side // multiple, 1) * multiple)
         own = "a default processor (the model has none)"
-    picture = image or str(files("minidpt") / "assets" / PICTURE)
+    picture = image or str(embedded_picture())
     return processor(load_image(picture))["pixel_values"], f"{Path(picture).name} through {own}"
 
 
