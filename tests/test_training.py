@@ -1,7 +1,5 @@
 """The renderer's depth is exact, its pictures repeat, and the scores mean what they say. (Numba; no torch)"""
 
-import math
-
 import numpy as np
 import pytest
 from checks import assert_close
@@ -87,16 +85,16 @@ def test_a_seed_always_gives_the_same_picture(family):
 
 
 def test_rendering_goes_on_where_it_was_stopped(tmp_path):
-    create_maps(tmp_path, 3)
+    create_maps(tmp_path, 3, 48)
     maps = open_maps(tmp_path, "r+")
     assert maps.written().size == 0
     maps.family[1] = 0  # as if one were there already
-    render_split(tmp_path, 3, 40, workers=1)
+    render_split(tmp_path, 3, 48, 40, workers=1)
     maps = open_maps(tmp_path)
     assert isinstance(maps, Maps)
     assert list(maps.written()) == [0, 1, 2]
     assert maps.rgb[1].max() == 0  # untouched
-    assert np.array_equal(maps.rgb[2], render(42, 192, 192).rgb)
+    assert np.array_equal(maps.rgb[2], render(42, 48, 48).rgb)
     with pytest.raises(FileNotFoundError, match="training render"):
         open_maps(tmp_path / "none")
 
@@ -139,12 +137,13 @@ def test_evaluate_scores_only_what_is_seen():
         metrics.score(predicted[:5], inverse, seen)
 
 
-def test_the_plan_counts_samples():
-    plan = Plan(samples_small=64, samples_full=32, batch=16, warmup=2)
-    assert plan.steps == 6
-    assert [plan.size_at(step) for step in (0, 3, 4, 5)] == [128, 128, 192, 192]
-    rates = [plan.rate_at(step) for step in range(6)]
-    assert rates[0] == pytest.approx(plan.rate / 2)
-    assert rates[1:] == sorted(rates[1:], reverse=True)
-    assert rates[-1] < 0.1 * plan.rate
-    assert math.isclose(plan.rate_at(6), 0, abs_tol=1e-12)
+def test_the_rate_rises_stays_and_falls():
+    plan = Plan(samples=1600, batch=16, warmup=10, cooldown=0.5)
+    assert plan.steps == 100
+    rates = [plan.rate_at(step) for step in range(101)]
+    assert rates[0] == pytest.approx(plan.rate / 10)
+    assert rates[9:51] == [plan.rate] * 42
+    assert rates[50:] == sorted(rates[50:], reverse=True)
+    assert rates[75] == pytest.approx(plan.rate / 2)
+    assert rates[100] == 0
+    assert Plan(samples=1600, warmup=10, cooldown=0).rate_at(99) == plan.rate

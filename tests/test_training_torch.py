@@ -20,7 +20,7 @@ from training.train import Trainer  # noqa: E402
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rendered")
-    render_all(folder, count=6, held_out=2, workers=1, seed=0)
+    render_all(folder, count=6, held_out=2, size=64, workers=1, seed=0)
     return folder
 
 
@@ -39,7 +39,7 @@ def test_the_loss_ignores_scale_and_shift_but_for_its_anchor():
 
 
 def test_a_stopped_run_goes_on_exactly(data, tmp_path):
-    plan = Plan(samples_small=4, samples_full=4, small=64, batch=2, warmup=1)
+    plan = Plan(samples=8, size=64, batch=2, warmup=1)
     maps = open_maps(data / "train")
     whole = Trainer(plan, maps, torch.device("cpu"))
     expected = [whole.one_step() for _ in range(4)]
@@ -51,14 +51,14 @@ def test_a_stopped_run_goes_on_exactly(data, tmp_path):
     actual += [second.one_step() for _ in range(2)]
     assert_close(actual, expected, rtol=1e-6, name="losses")  # the same numbers, but for the order of threads' sums
     with pytest.raises(ValueError, match="was started with"):
-        Trainer(Plan(seed=5), maps, torch.device("cpu")).resume(tmp_path)
+        Trainer(Plan(seed=5, batch=2), maps, torch.device("cpu")).resume(tmp_path)
 
 
 def test_one_command_goes_from_rendering_to_a_model_that_minidpt_runs(data, tmp_path, monkeypatch, capsys):
-    quick = Plan(samples_small=2, samples_full=2, small=64, batch=2, warmup=1)
-    monkeypatch.setattr(command, "RECIPE", (quick, Plan(samples_small=0, samples_full=2, batch=2, warmup=1, seed=1)))
+    quick = Plan(samples=4, size=64, batch=2, warmup=1)
+    monkeypatch.setattr(command, "RECIPE", (quick, Plan(samples=2, size=96, batch=2, warmup=1, seed=1)))
     monkeypatch.setattr(command, "keep_memory", lambda: None)
-    words = ["reproduce", "--pictures", "6", "--held-out", "2", "--workers", "1", "--seed", "0"]
+    words = ["reproduce", "--pictures", "6", "--held-out", "2", "--size", "64", "--workers", "1", "--seed", "0"]
     folders = ["--data", str(data), "--out", str(tmp_path), "--json", str(tmp_path / "scores.json")]
     monkeypatch.setattr("sys.argv", ["training", *words, *folders])
     command.main()

@@ -15,12 +15,13 @@ from pathlib import Path
 from .plan import RECIPE, Plan, keep_memory
 
 DATA, RUN = Path("training/data"), Path("training/runs/dpt-mini")
-PICTURES, HELD_OUT = 30_000, 512
+PICTURES, HELD_OUT, SIZE = 30_000, 512, 192
 
 
 def add_render(p: argparse.ArgumentParser) -> None:
     p.add_argument("--pictures", type=int, default=PICTURES)
     p.add_argument("--held-out", type=int, default=HELD_OUT)
+    p.add_argument("--size", type=int, default=SIZE, help="pixels a side")
     p.add_argument("--workers", type=int, default=2)
 
 
@@ -106,7 +107,7 @@ def main() -> None:
     if a.command in ("render", "reproduce"):
         from .dataset import render_all
 
-        render_all(a.data, a.pictures, a.held_out, a.workers, a.seed)
+        render_all(a.data, a.pictures, a.held_out, a.size, a.workers, a.seed)
     if a.command == "train":
         run_train(a)
     if a.command == "evaluate":

@@ -1,10 +1,13 @@
 """Pictures drawn from the memory maps, as a network should see them: cropped, mirrored, recoloured. (torch)"""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
 from .dataset import Maps
+from .things import COARSE_OF
 
 MEAN = STD = 0.5
 CROP_SHARE, SMALLEST_CROP = 0.7, 0.72
@@ -28,28 +31,37 @@ def recolour(rgb: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     return (grey + (rgb - grey) * (0.9 + uniform(SATURATION))).clamp(0, 1)
 
 
-def draw_batch(maps: Maps, index: np.ndarray, size: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+class Batch(NamedTuple):
+    pixels: torch.Tensor  # (N, 3, S, S) float32, as the network takes them
+    inverse: torch.Tensor  # (N, S, S) float32, 1/z in 1/m, sky 0
+    classes: torch.Tensor  # (N, S, S) int64, index into things.COARSE
+
+
+def draw_batch(maps: Maps, index: np.ndarray, size: int, rng: np.random.Generator) -> Batch:
     """Augmented pictures `index` of the maps at size x size.
 
-    -> pixel_values (N, 3, size, size) float32, inverse depth (N, size, size) float32 in 1/m, sky 0
     The crop's side is one per batch, its place one per picture.
     """
     full = maps.rgb.shape[1]
     side = int(full * rng.uniform(SMALLEST_CROP, 1.0)) if rng.random() < CROP_SHARE else full
-    pictures, inverses = [], []
+    nearest = ((np.arange(size) + 0.5) * side / size).astype(int)  # never blend a near and a far depth
+    pictures, inverses, labels = [], [], []
     for i in index:
         top, left = rng.integers(0, full - side + 1, 2)
-        window = (i, slice(top, top + side), slice(left, left + side))
-        picture, inverse = maps.rgb[window], maps.inverse[window]
-        if rng.random() < MIRROR_SHARE:
-            picture, inverse = picture[:, ::-1], inverse[:, ::-1]
+        columns = nearest[::-1] if (mirrored := rng.random() < MIRROR_SHARE) else nearest
+        picture = maps.rgb[i, top : top + side, left : left + side]
+        if mirrored:
+            picture = picture[:, ::-1]
         if rng.random() < CHANNEL_SWAP_SHARE:
             picture = picture[..., rng.permutation(3)]
         pictures.append(picture)
-        inverses.append(inverse.astype(np.float32))
+        seen = np.ix_(top + nearest, left + columns)
+        inverses.append(maps.inverse[i][seen])
+        labels.append(maps.label[i][seen])
     rgb = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
-    inverse = torch.from_numpy(np.stack(inverses))[:, None]
     if side != size:
         rgb = interpolate(rgb, (size, size), mode="bilinear", antialias=True)
-        inverse = interpolate(inverse, (size, size), mode="nearest-exact")  # never blend a near and a far depth
-    return to_pixels(recolour(rgb, rng)), inverse[:, 0]
+    inverse = torch.from_numpy(np.stack(inverses)).float()
+    return Batch(
+        to_pixels(recolour(rgb, rng)), inverse, torch.tensor(COARSE_OF)[torch.from_numpy(np.stack(labels)).long()]
+    )

@@ -5,9 +5,11 @@ picture alone does not tell its scale, so scale and shift in 1/z are removed fro
 """
 
 import torch
+from torch.nn.functional import cross_entropy
 
 GRADIENT_WEIGHT, GRADIENT_SCALES = 1.0, 4
 ANCHOR_WEIGHT = 0.2
+CLASS_WEIGHT = 0.3
 OUTLIER = 4.0  # in units of the truth's mean absolute deviation
 
 
@@ -46,3 +48,9 @@ def depth_loss(predicted: torch.Tensor, inverse: torch.Tensor) -> tuple[torch.Te
     point = residual.abs().clamp(max=OUTLIER).mean()
     anchor = (predicted - goal).abs().mean()
     return point + GRADIENT_WEIGHT * gradient_matching(residual) + ANCHOR_WEIGHT * anchor, point
+
+
+def class_loss(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+    """Cross entropy at the logits' own resolution.   logits: (N, 4, h, w); classes: (N, H, W) int64, H a multiple of h"""
+    step = classes.shape[1] // logits.shape[2]
+    return CLASS_WEIGHT * cross_entropy(logits, classes[:, step // 2 :: step, step // 2 :: step])

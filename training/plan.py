@@ -5,8 +5,6 @@ import os
 import sys
 from dataclasses import dataclass
 
-from .dataset import SIZE
-
 ALLOCATOR = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "100000000000",
@@ -28,33 +26,28 @@ def keep_memory() -> None:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train. samples_small at `small` pixels, then samples_full at 192, one cosine over all."""
+    """One piece of the training: how many samples, at which size, how fast.
 
-    samples_small: int = 192_000
-    samples_full: int = 32_000
-    small: int = 128
+    The rate rises linearly over `warmup` steps, stays, and falls in a straight line to zero over the last `cooldown` of
+    the steps. A piece with cooldown 0 is meant to be gone on from; its averaged weights are good all the same.
+    """
+
+    samples: int = 192_000
+    size: int = 128  # pixels a side
     batch: int = 16
     rate: float = 1e-3
     warmup: int = 300  # steps
+    cooldown: float = 0.2
     seed: int = 0
-
-    @property
-    def samples(self) -> int:
-        return self.samples_small + self.samples_full
 
     @property
     def steps(self) -> int:
         return math.ceil(self.samples / self.batch)
 
-    def size_at(self, step: int) -> int:
-        return self.small if step * self.batch < self.samples_small else SIZE
-
     def rate_at(self, step: int) -> float:
-        """Linear warm-up, then half a cosine to zero."""
-        return self.rate * min(1.0, (step + 1) / self.warmup) * (0.5 + 0.5 * math.cos(math.pi * step / self.steps))
+        rise = min(1.0, (step + 1) / self.warmup)
+        left = 1 - step / self.steps
+        return self.rate * rise * min(1.0, left / self.cooldown if self.cooldown else 1.0)
 
 
-RECIPE = (
-    Plan(),
-    Plan(samples_small=0, rate=4e-4, seed=1),
-)  # the runs behind dpt-mini, each from the last one's weights
+RECIPE = (Plan(), Plan(samples=64_000, size=192, rate=5e-4, cooldown=1.0, seed=1))  # each from the last one's weights

@@ -13,6 +13,8 @@ from .textures import BRICK, CHECKER, CLOUDY, FACADE, LEAVES, PATCH, PLAIN, POST
 
 CLASSES = ("sky", "ground", "wall", "ceiling", "object", "plant", "being", "vehicle", "opening")
 SKY, GROUND, WALL, CEILING, OBJECT, PLANT, BEING, VEHICLE, OPENING = range(9)
+COARSE = ("sky", "ground", "upright", "object")  # what the second head tells apart
+COARSE_OF = (0, 1, 2, 2, 3, 3, 3, 3, 2)  # class -> coarse class; ceilings and windows go with the walls
 
 
 class Material(NamedTuple):

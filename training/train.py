@@ -1,7 +1,7 @@
 """The training loop. The schedule counts samples, so one seed and one command give one model.
 
-Speed on a CPU comes from three things: bfloat16 autocast, 128 pixels first and 192 last, and an allocator that keeps
-its memory (see plan.keep_memory).
+Speed on a CPU comes from four things: a narrow decoder (model.py), bfloat16 autocast, 128 pixels first and 192 last, and
+an allocator that keeps its memory (see plan.keep_memory).
 """
 
 import json
@@ -15,9 +15,10 @@ import numpy as np
 import torch
 
 from .augment import draw_batch
+from .curve import Curve, held_out_scores
 from .dataset import Maps, open_maps
-from .losses import depth_loss
-from .model import build_mini, load_mini, read_size, save_mini
+from .losses import class_loss, depth_loss
+from .model import build_mini, load_mini, save_mini
 from .plan import Plan
 
 LOG_STEPS, SAVES = 50, 10
@@ -33,34 +34,41 @@ class Trainer:
         torch.manual_seed(plan.seed)
         self.plan, self.maps, self.device = plan, maps, device
         self.rng, self.pool, self.step, self.point = np.random.default_rng(plan.seed), maps.written(), 0, 0.0
-        self.model = (load_mini(init) if init else build_mini()).to(device).train()
+        self.model = (load_mini(init) if init else build_mini(self.draw().pixels)).to(device).train()
+        self.model.read_size(plan.size)
         matrices = [p for p in self.model.parameters() if p.ndim > 1]
         vectors = [p for p in self.model.parameters() if p.ndim <= 1]
         groups = [{"params": matrices, "weight_decay": DECAY}, {"params": vectors, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW(groups, plan.rate, betas=MOMENTS, fused=True)
         self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
 
+    def draw(self):
+        index = self.rng.choice(self.pool, self.plan.batch, replace=False, shuffle=False)
+        return draw_batch(self.maps, index, self.plan.size, self.rng)
+
     def one_step(self) -> float:
         """Draw a batch, descend, average. Returns the loss."""
-        size = self.plan.size_at(self.step)
-        read_size(self.model, size)
-        index = self.rng.choice(self.pool, self.plan.batch, replace=False, shuffle=False)
-        pixels, inverse = (t.to(self.device) for t in draw_batch(self.maps, index, size, self.rng))
+        pixels, inverse, classes = (t.to(self.device) for t in self.draw())
         for group in self.optimiser.param_groups:
             group["lr"] = self.plan.rate_at(self.step)
         with torch.autocast(self.device.type, torch.bfloat16):
-            predicted = self.model(pixel_values=pixels).predicted_depth
+            predicted, logits = self.model(pixels)
         loss, point = depth_loss(predicted.float(), inverse)
+        loss = loss + class_loss(logits.float(), classes)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         self.optimiser.step()
         self.step += 1
         self.point = 0.98 * self.point + 0.02 * point.item()
-        keep = min(AVERAGE, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.values()), list(self.model.state_dict().values()), 1 - keep)
+        self.update_average(min(AVERAGE, (1 + self.step) / (10 + self.step)))
         return loss.item()
+
+    @torch.no_grad()
+    def update_average(self, keep: float) -> None:
+        now = self.model.state_dict()
+        names = [name for name, value in now.items() if value.is_floating_point()]  # batch norm counts its batches
+        torch._foreach_lerp_([self.average[name] for name in names], [now[name] for name in names], 1 - keep)
 
     def save_state(self, folder: Path) -> None:
         """Write what resume() needs; a stop in the middle of writing leaves the older file whole."""
@@ -97,17 +105,20 @@ def write_runs(folder: Path, init: Path | None, plan: Plan, pictures: int, minut
 def train(
     data: Path, out: Path, plan: Plan, *, device: str = "cpu", init: Path | None = None, resume: bool = False
 ) -> None:
-    """Train on data/train; write snapshots to out/at10 ... out/at100 and the result to out.
+    """Train on data/train; write snapshots to out/at10 ... out/at100, the result and its curve to out.
 
-    init: a saved folder to start from. resume: continue the run that was killed in `out`.
+    init: a saved folder to start from; its learning curve is gone on with. resume: continue the run that was killed in
+    `out`.
     """
     trainer = Trainer(plan, open_maps(data / "train"), torch.device(device), init)
+    held_out = open_maps(data / "held_out")
     if resume:
         trainer.resume(out)
+    curve = Curve(out if resume else init)
     count = sum(p.numel() for p in trainer.model.parameters())
     print(f"{count / 1e6:.2f} M parameters, {len(trainer.pool)} pictures, {plan}", flush=True)
     start = since = time.perf_counter()
-    since_step = trainer.step
+    since_step = first_step = trainer.step
     save_every = max(1, plan.steps // SAVES)
     while trainer.step < plan.steps:
         loss = trainer.one_step()
@@ -117,11 +128,16 @@ def train(
             now = time.perf_counter()
             speed = (trainer.step - since_step) * plan.batch / (now - since)
             since, since_step = now, trainer.step
-            point, size = trainer.point / (1 - 0.98**trainer.step), plan.size_at(trainer.step - 1)
-            place = f"step {trainer.step}/{plan.steps} samples {trainer.step * plan.batch} size {size}"
+            point = trainer.point / (1 - 0.98**trainer.step)
+            place = f"step {trainer.step}/{plan.steps} samples {trainer.step * plan.batch} size {plan.size}"
             print(f"{place} loss {loss:.3f} point {point:.3f} {speed:.1f} samples/s", flush=True)
         if trainer.step % save_every == 0 or trainer.step == plan.steps:
             trainer.save_state(out)
-            save_mini(trainer.average, out / f"at{100 * trainer.step // plan.steps}")
+            folder = out / f"at{100 * trainer.step // plan.steps}"
+            save_mini(trainer.average, folder)
+            hours = (time.perf_counter() - start) / 3600
+            scores = held_out_scores(load_mini(folder).to(device), held_out, plan.size)
+            curve.add((trainer.step - first_step) * plan.batch, hours, plan.size, trainer.point, scores)
+            curve.write(out)
     save_mini(trainer.average, out)
     write_runs(out, init, plan, len(trainer.pool), (time.perf_counter() - start) / 60, device)
