@@ -51,6 +51,6 @@ def depth_loss(predicted: torch.Tensor, inverse: torch.Tensor) -> tuple[torch.Te
 
 
 def class_loss(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-    """Cross entropy at the logits' own resolution.   logits: (N, 4, h, w); classes: (N, H, W) int64, H a multiple of h"""
+    """Cross entropy at the logits' resolution.   logits: (N, 4, h, w); classes: (N, H, W) int64, H a multiple of h"""
     step = classes.shape[1] // logits.shape[2]
     return CLASS_WEIGHT * cross_entropy(logits, classes[:, step // 2 :: step, step // 2 :: step])

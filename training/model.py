@@ -74,7 +74,7 @@ class Mini(nn.Module):
         self.depth, self.segmentation = depth, DPTSemanticSegmentationHead(depth.config)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """pixels (N, 3, S, S) -> relative inverse depth (N, S, S), logits (N, 4, S/2, S/2) before the last stretching"""
+        """pixels (N, 3, S, S) -> relative inverse depth (N, S, S), logits (N, 4, S/2, S/2) not yet stretched"""
         fused: list[Tensor] = []
         hook = self.depth.neck.register_forward_hook(lambda _module, _inputs, outputs: fused.extend(outputs))
         inverse = self.depth(pixel_values=pixels).predicted_depth

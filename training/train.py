@@ -1,7 +1,7 @@
 """The training loop. The schedule counts samples, so one seed and one command give one model.
 
-Speed on a CPU comes from four things: a narrow decoder (model.py), bfloat16 autocast, 128 pixels first and 192 last, and
-an allocator that keeps its memory (see plan.keep_memory).
+Speed on a CPU comes from four things: a narrow decoder (model.py), bfloat16 autocast, 128 pixels first and 192 last,
+and an allocator that keeps its memory (see plan.keep_memory).
 """
 
 import json
