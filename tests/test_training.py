@@ -10,7 +10,7 @@ from training import families, metrics
 from training.dataset import Maps, create_maps, open_maps, render_split
 from training.evaluate import evaluate
 from training.plan import Plan
-from training.primitives import BALL, BOX, CENTRE, CLASS, CYLINDER, FIRST, HALF, KIND, PLANE, SCALE
+from training.primitives import BALL, BOX, CENTRE, CLASS, COLUMNS, CYLINDER, FIRST, HALF, KIND, PLANE, SCALE
 from training.raycast import Air, Light, View, cast
 from training.scenes import render
 from training.things import CLASSES
@@ -22,7 +22,7 @@ AIR = Air(np.full(3, 0.8), 1e-4, np.array([0.3, 0.5, 0.9]), 0.0, 7)
 
 
 def primitive(kind, centre, half, label):
-    row = np.zeros(22)
+    row = np.zeros(COLUMNS)
     row[KIND], row[CLASS], row[SCALE] = kind, label, 1.0
     row[CENTRE : CENTRE + 3], row[HALF : HALF + 3], row[FIRST : FIRST + 3] = centre, half, 0.5
     return row

@@ -8,7 +8,7 @@ import math
 from random import Random
 from typing import NamedTuple
 
-from .primitives import BALL, BOX, CYLINDER, ROOF
+from .primitives import BALL, BLOB, BOX, CONE, CYLINDER, RING, ROOF
 from .textures import BRICK, CHECKER, CLOUDY, FACADE, LEAVES, PATCH, PLAIN, POSTER, SPECKLE, STRIPE, WOOD
 
 CLASSES = ("sky", "ground", "wall", "ceiling", "object", "plant", "being", "vehicle", "opening")
@@ -25,10 +25,12 @@ class Material(NamedTuple):
     log_scale: tuple[float, float] = (0, 0.3)  # log10 of pattern repeats per metre
     bump: float = 0.0
     glow: tuple[float, float] = (0.0, 0.0)
+    gloss: tuple[float, float] = (0.0, 0.0)  # share of mirror reflection
+    cut: tuple[float, float] = (0.0, 0.0)  # share of the surface that is not there
 
 
 class Look(NamedTuple):
-    """One drawn appearance: the columns TEXTURE to GLOW of a primitive's row."""
+    """One drawn appearance: the columns TEXTURE to CUT of a primitive's row."""
 
     texture: int
     first: tuple[float, ...]
@@ -36,6 +38,8 @@ class Look(NamedTuple):
     scale: float
     bump: float
     glow: float
+    gloss: float = 0.0
+    cut: float = 0.0
 
 
 NO_HUE, EARTH, GREENS, PALE = (None,), (0.08, 0.25, 0.28, 0.6), (0.22, 0.27, 0.3, 0.12), (0.1, 0.12, 0.6)
@@ -107,6 +111,9 @@ FURNITURE = (*EVERYWHERE, "chair", "table", "cupboard", "kitchen")
 TRINKETS = ("bottle", "pile", "block", "ball", "cup", "block", "ball")
 
 
+KINDS = {"box": BOX, "ball": BALL, "cylinder": CYLINDER, "roof": ROOF, "cone": CONE, "ring": RING, "blob": BLOB}
+
+
 class Part(NamedTuple):
     kind: int
     centre: list[float]
@@ -118,8 +125,7 @@ class Part(NamedTuple):
 def read_part(text: str) -> Part:
     kind, *words = text.split()
     numbers = [float(word) for word in words[:6]]
-    kinds = {"box": BOX, "ball": BALL, "cylinder": CYLINDER, "roof": ROOF}
-    return Part(kinds[kind], numbers[:3], numbers[3:], words[6], "".join(words[7:]))
+    return Part(KINDS[kind], numbers[:3], numbers[3:], words[6], "".join(words[7:]))
 
 
 def read_things(text: str) -> dict[str, tuple[int, list[Part]]]:
@@ -154,26 +160,32 @@ def draw_look(random: Random, material: str) -> Look:
     else:
         second = draw_colour(random, None, (0, 0.7), (0.1, 0.9))
     scale = 10 ** random.uniform(*m.log_scale)
-    return Look(random.choice(m.textures), first, second, scale, m.bump * random.random(), random.uniform(*m.glow))
+    texture, bump, glow = random.choice(m.textures), m.bump * random.random(), random.uniform(*m.glow)
+    gloss, cut = (random.uniform(*share) if share[1] else 0.0 for share in (m.gloss, m.cut))
+    return Look(texture, first, second, scale, bump, glow, gloss, cut)
 
 
 class Scene:
     """A growing table of primitives."""
 
     def __init__(self, random: Random):
-        self.random, self.rows = random, []
+        self.random, self.rows, self.groups = random, [], 0
 
-    def add(self, kind, centre, half, look: str | Look, cls: int = OBJECT, turns=(0, 0, 0)) -> None:
-        """Add one primitive: centre and half size in metres, turns (yaw, pitch, roll) in radians."""
+    def add(self, kind, centre, half, look: str | Look, cls: int = OBJECT, turns=(0, 0, 0), group: int = 0) -> None:
+        """Add one primitive: centre and half size in metres, turns (yaw, pitch, roll) in radians.
+
+        Blobs melt into the other blobs of their group; 0 is a group of its own for each.
+        """
         look = draw_look(self.random, look) if isinstance(look, str) else look
         half = [max(abs(h), 0.004) for h in half]
         seed = self.random.randrange(1 << 20)
-        appearance = [look.texture, *look.first, *look.second, look.scale, look.bump, look.glow]
-        self.rows.append([kind, *centre, *half, *turns, cls, *appearance, seed])
+        appearance = [look.texture, *look.first, *look.second, look.scale, look.bump, look.glow, look.gloss, look.cut]
+        self.rows.append([kind, *centre, *half, *turns, cls, *appearance, seed, group])
 
     def put(self, name: str, x: float, z: float, yaw: float | None = None, y: float = 0.0, size: float = 1.0) -> None:
         """Stand a thing on height y, stretched and swayed at random."""
         random, (cls, parts), looks = self.random, THINGS[name], {}
+        self.groups += 1
         yaw = random.uniform(0, 2 * math.pi) if yaw is None else yaw
         stretch = [size * random.uniform(0.75, 1.3) for _ in range(3)]
         cosine, sine = math.cos(yaw), math.sin(yaw)
@@ -186,4 +198,4 @@ class Scene:
                     sway = random.gauss(0, 0.15) if cls in (BEING, PLANT) and part.kind != ROOF else 0.0
                     px, pz = mirror_x * part.centre[0] * stretch[0], mirror_z * part.centre[2] * stretch[2]
                     at = (x + cosine * px + sine * pz, y + part.centre[1] * stretch[1], z - sine * px + cosine * pz)
-                    self.add(part.kind, at, half, looks[part.material], cls, (yaw, sway, 0.0))
+                    self.add(part.kind, at, half, looks[part.material], cls, (yaw, sway, 0.0), self.groups)
