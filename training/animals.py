@@ -103,7 +103,7 @@ def animal_legs(scene: Scene, frame: Frame, breed: Breed, pose: str, coat: Coat)
 
 
 def animal(scene: Scene, frame: Frame, breed: Breed, pose: str, look_at: Vector, coat: Coat | None = None) -> None:
-    """A four-legged animal on the frame's origin, its chest along z, its face roughly towards look_at = (yaw, pitch, roll).
+    """A four-legged animal on the frame's origin, its chest along z, its head turned by look_at (yaw, pitch, roll).
 
     About 30 rows.
     """

@@ -39,14 +39,14 @@ def pet(scene: Scene, random: Random) -> Subject:
 def bust(scene: Scene, random: Random) -> Subject:
     """Somebody's head and shoulders, sometimes two or three people."""
     size = random.choice((1, 1, 1, 0.65))
-    pose, near = random.choice(("standing", "standing", "sitting")), random.random()
+    pose = random.choice(("standing", "standing", "sitting"))
     person(scene, scene.frame(0, 0, math.pi + random.gauss(0, 0.45), size=size), pose, near=True)
     for k in range(random.choice((0, 0, 0, 1, 2))):
         x = (0.6 + 0.2 * k) * (-1) ** k * random.uniform(0.8, 1.3)
         person(scene, scene.frame(x, random.uniform(-0.2, 0.8), math.pi + random.gauss(0, 0.5)), pose, near=True)
     top = (1.68 if pose == "standing" else 1.26) * size
     drop, radius = random.choice(((0.02, 0.2), (0.12, 0.32), (0.12, 0.32), (0.3, 0.5)))
-    return Subject((0, top - drop * size * (1 + near), 0), radius * size)
+    return Subject((0, top - drop * size, 0), radius * size)
 
 
 def bouquet(scene: Scene, random: Random) -> Subject:
@@ -97,7 +97,8 @@ def perched(scene: Scene, random: Random) -> Subject:
 
 def outdoors(scene: Scene, random: Random, scale: float) -> None:
     """Lawn, sand, pavement or soil up to bushes, trees and a wall that stand some subject's sizes behind."""
-    scene.add(PLANE, (0, 0, 0), (1, 1, 1), random.choice(("grass", "grass", "grass", "ground", "sand", "snow", "pavement", "road")), GROUND)
+    ground = random.choice(("grass", "grass", "grass", "ground", "sand", "snow", "pavement", "road"))
+    scene.add(PLANE, (0, 0, 0), (1, 1, 1), ground, GROUND)
     far = random.uniform(6, 30) * scale
     for _ in range(random.randrange(2, 10)):
         z = far * random.uniform(0.5, 2.5)
@@ -114,7 +115,8 @@ def outdoors(scene: Scene, random: Random, scale: float) -> None:
         scene.add(BOX, (0, far * 0.3, far * 2), (far * 4, far * 0.3 + 1, 0.1), wall, WALL, (random.gauss(0, 0.3), 0, 0))
     elif kind < 0.75:
         for _ in range(3):
-            scene.put(random.choice(("car", "bench", "sign", "street_lamp")), random.uniform(-1, 1) * far, max(5, far) * random.uniform(1, 2))
+            z = max(5, far) * random.uniform(1, 2)
+            scene.put(random.choice(("car", "bench", "sign", "street_lamp")), random.uniform(-1, 1) * far, z)
 
 
 def indoors(scene: Scene, random: Random, scale: float, bright: bool) -> None:

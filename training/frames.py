@@ -49,7 +49,7 @@ class Frame(NamedTuple):
 
     def turns(self, inner: Vector = (0, 0, 0)) -> Vector:
         """The world's (yaw, pitch, roll) of something that is turned by `inner` within the frame."""
-        x, y, z = (mixed(self.axes, axis) for axis in rotation(inner))
+        x, y, z = (mixed(self.axes, axis) for axis in rotation(inner)) if any(inner) else self.axes
         return math.atan2(z[0], z[2]), -math.asin(max(-1.0, min(1.0, z[1]))), math.atan2(x[1], y[1])
 
     def within(self, at: Vector, turns: Vector = (0, 0, 0), size: float = 1.0) -> "Frame":

@@ -24,7 +24,7 @@ def window(scene: Scene, frame, at, half, frame_look: Look, pane: Look) -> None:
 
 
 def house(scene: Scene, x: float, z: float, yaw: float) -> None:
-    """A house with gables, windows, a door, a chimney, perhaps a wing, a porch, a garage. About 50 rows; faces its z axis."""
+    """A house with gables, windows, a door, perhaps chimneys, a wing, a porch, a garage; faces its z axis. 50 rows."""
     random, frame = scene.random, scene.frame(x, z, yaw)
     wall = draw_look(random, random.choice(("render", "render", "white", "brick", "stone", "wood", "facade")))
     roof, trim = draw_look(random, "tiles"), draw_look(random, random.choice(("white", "white", "dark", "wood")))
@@ -95,17 +95,17 @@ def street(scene: Scene, random: Random) -> Standpoint:
         kerb = side * (road + walk / 2)
         scene.add(BOX, (kerb, 0.06, 60), (walk / 2, 0.06, 140), "pavement", GROUND)
         z = -6.0
-        while z < 120:
+        while z < 90:
             length = uniform(5, 14) * (1 if z < 50 else 2)
             if not rural:
                 block(scene, random, side * (road + walk + 5 + uniform(0, 0.5)), z + length / 2, length, uniform(5, 16), side)
-            elif z > 4 and z < 50:
+            elif 4 < z < 30:
                 house(scene, side * (road + walk + uniform(7, 12)), z + 6, -side * HALF_TURN)
                 length = 15
             else:
                 tree(scene, side * (road + walk + uniform(2, 9)), z + 4, uniform(4, 11))
             z += length
-        for _ in range(random.randrange(1, 5)):
+        for _ in range(random.randrange(1, 4)):
             x, z = side * (road + uniform(0.4, walk)), near + uniform(1, 30)
             kind = chance()
             if kind < 0.4:
@@ -118,7 +118,7 @@ def street(scene: Scene, random: Random) -> Standpoint:
             else:
                 scene.put(choice(STREET), x, z, -side * HALF_TURN)
         parked, z = chance() < 0.5, near + uniform(0, 6)
-        for _ in range(random.randrange(1, 6)):
+        for _ in range(random.randrange(1, 4)):
             x = side * (road - 1.1) if parked else side * road * 0.45
             scene.put(choice(VEHICLES), x, z, random.gauss(0, 0.04) + (0 if side < 0 else math.pi))
             z += uniform(5.5, 7) if parked else uniform(8, 25)

@@ -35,7 +35,7 @@ def stalk(scene: Scene, root, bloom, radius: float, green: Look) -> None:
 
 
 def blooms(scene: Scene, spots, radius: float, ground: float, facing) -> None:
-    """Flowers of one kind: blooms at spots (x, y, z) with stems down to the ground, open to about facing (yaw, pitch)."""
+    """Flowers of one kind at spots (x, y, z), with stems down to the ground; open to about facing (yaw, pitch)."""
     random = scene.random
     petal, seeds, green = (draw_look(random, material) for material in ("petal", "seeds", "stem"))
     count = random.choice((5, 6, 8, 10, 13, 16))
