@@ -34,7 +34,10 @@ BREEDS = {
     "rabbit": Breed(0.2, 0.1, 0.09, 0.06, 0.055, 0.02, 0.12, True, 0.03),
 }  # fmt: skip
 FEATHERS = ("fur", "fur", "white", "paint", "dark")
-PETS, HERD = ("cat", "cat", "cat", "dog", "dog", "hound", "rabbit", "fox"), ("horse", "cow", "cow", "sheep", "sheep", "dog")
+PETS, HERD = (
+    ("cat", "cat", "cat", "dog", "dog", "hound", "rabbit", "fox"),
+    ("horse", "cow", "cow", "sheep", "sheep", "dog"),
+)
 
 
 class Coat(NamedTuple):
@@ -65,11 +68,27 @@ def animal_head(scene: Scene, random: Random, head: Frame, breed: Breed, coat: C
         scene.fit(head, BALL, (side * 0.44, 0.15, 0.89), (0.1, 0.13, 0.08), dark, BEING)
         if breed.upright:
             lean = -side * random.uniform(0.15, 0.5)
-            scene.fit(head, CONE, (side * 0.62, 0.75 + ear * 0.4, -0.1), (0.45, 0.35 + ear * 0.5, 0.2), coat.fur, BEING, (0, 0, lean))
+            scene.fit(
+                head,
+                CONE,
+                (side * 0.62, 0.75 + ear * 0.4, -0.1),
+                (0.45, 0.35 + ear * 0.5, 0.2),
+                coat.fur,
+                BEING,
+                (0, 0, lean),
+            )
             inside = (side * 0.62, 0.72 + ear * 0.38, 0.02)
             scene.fit(head, CONE, inside, (0.28, 0.25 + ear * 0.4, 0.12), coat.skin, BEING, (0, 0, lean))
         else:
-            scene.fit(head, BALL, (side * 0.98, 0.1, -0.1), (0.16, 0.3 + ear * 0.5, 0.4), coat.patch, BEING, (0, 0, side * 0.4))
+            scene.fit(
+                head,
+                BALL,
+                (side * 0.98, 0.1, -0.1),
+                (0.16, 0.3 + ear * 0.5, 0.4),
+                coat.patch,
+                BEING,
+                (0, 0, side * 0.4),
+            )
 
 
 def trunk(breed: Breed, pose: str) -> tuple[Vector, Vector]:
@@ -87,7 +106,10 @@ def animal_legs(scene: Scene, frame: Frame, breed: Breed, pose: str, coat: Coat)
     for side in (1, -1):
         step, x = random.gauss(0, 0.2) * breed.leg, side * 0.5 * g
         if pose == "lying":
-            shoulder, paw = (side * 0.7 * g, 0.5 * g, chest[2]), (x, r, chest[2] + random.uniform(0.3, 1) * breed.leg + g)
+            shoulder, paw = (
+                (side * 0.7 * g, 0.5 * g, chest[2]),
+                (x, r, chest[2] + random.uniform(0.3, 1) * breed.leg + g),
+            )
         else:
             shoulder, paw = (x, chest[1], chest[2]), (x, r * 0.7, chest[2] + step)
         scene.rod(frame, shoulder, paw, r * 1.1, coat.fur, BEING, BLOB)
@@ -97,7 +119,9 @@ def animal_legs(scene: Scene, frame: Frame, breed: Breed, pose: str, coat: Coat)
             scene.rod(frame, (x, hip[1], hip[2]), knee, r * 1.7, coat.fur, BEING, BLOB)
             scene.rod(frame, knee, foot, r, coat.fur, BEING, BLOB)
         else:
-            scene.fit(frame, BLOB, (side * 0.8 * g, 0.6 * g, hip[2] + 0.4 * g), (0.4 * g, 0.6 * g, 0.9 * g), coat.fur, BEING)
+            scene.fit(
+                frame, BLOB, (side * 0.8 * g, 0.6 * g, hip[2] + 0.4 * g), (0.4 * g, 0.6 * g, 0.9 * g), coat.fur, BEING
+            )
             foot = (side * g, r * 0.7, hip[2] + 1.3 * g)
         scene.fit(frame, BLOB, foot, (r, 0.8 * r, 1.5 * r), coat.light, BEING)
 
@@ -123,7 +147,11 @@ def animal(scene: Scene, frame: Frame, breed: Breed, pose: str, look_at: Vector,
     bend, side = random.choice((-1.2, -0.5, 0.8)) if pose == "standing" else -0.3, random.gauss(0, 0.5)
     for k in range(3):
         angle = bend * (k + 1) / 2
-        end = (back[0] + side * at, max(0.3 * breed.head, back[1] + math.sin(angle) * at), back[2] - math.cos(angle) * at)
+        end = (
+            back[0] + side * at,
+            max(0.3 * breed.head, back[1] + math.sin(angle) * at),
+            back[2] - math.cos(angle) * at,
+        )
         scene.rod(frame, back, end, max(0.25 * breed.head, 0.15 * g), coat.fur, BEING, BLOB)
         back = end
 
@@ -157,7 +185,15 @@ def plush(scene: Scene, frame: Frame) -> None:
     scene.fit(head, BALL, (0, -0.12, 1.08), (0.13, 0.1, 0.08), dark, OBJECT)
     tall = random.choice((0.35, 0.35, 1.1))  # a bear's or a rabbit's ears
     for side in (1, -1):
-        scene.fit(head, BALL, (side * 0.75, 0.6 + tall * 0.5, -0.1), (0.32, tall, 0.18), coat.patch, OBJECT, (0, 0, -side * 0.3))
+        scene.fit(
+            head,
+            BALL,
+            (side * 0.75, 0.6 + tall * 0.5, -0.1),
+            (0.32, tall, 0.18),
+            coat.patch,
+            OBJECT,
+            (0, 0, -side * 0.3),
+        )
         scene.fit(head, BALL, (side * 0.38, 0.15, 0.85), (0.1, 0.1, 0.08), dark, OBJECT)
         scene.rod(frame, (side * 0.17, 0.42, 0.03), (side * 0.36, 0.2, 0.15), 0.085, coat.fur, OBJECT, BLOB)
         scene.rod(frame, (side * 0.12, 0.1, 0.05), (side * 0.25, 0.08, 0.42), 0.11, coat.fur, OBJECT, BLOB)

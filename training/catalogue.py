@@ -189,7 +189,9 @@ def read_part(text: str) -> Part:
     kind, *words = text.split()
     count = 7 if kind == "rod" else 6
     numbers, material, rest = [float(word) for word in words[:count]], words[count], words[count + 1 :]
-    turns = [math.radians(float(rest[rest.index(name) + 1])) if name in rest else 0.0 for name in ("yaw", "pitch", "roll")]
+    turns = [
+        math.radians(float(rest[rest.index(name) + 1])) if name in rest else 0.0 for name in ("yaw", "pitch", "roll")
+    ]
     radius = numbers[6] if kind == "rod" else 0.0
     kind = "cylinder" if kind == "rod" else kind
     return Part(KINDS[kind], numbers[:3], numbers[3:6], radius, tuple(turns), material, ("x" in rest, "z" in rest))
@@ -207,15 +209,18 @@ def read_things(text: str) -> dict[str, tuple[str, list[Part]]]:
 
 THINGS = read_things(INDOOR_TEXT.strip() + SMALL_TEXT + OUTDOOR_TEXT.strip())
 FURNITURE = (
-    "table", "chair", "chair", "sofa", "armchair", "shelf", "shelf", "cabinet", "desk", "television", "plant", "lamp", "rack",
-    "wardrobe", "bed", "piano", "basket", "rocking_chair", "plastic_chair", "office_chair", "easel",
+    "table", "chair", "chair", "sofa", "armchair", "shelf", "shelf", "cabinet", "desk", "television", "plant",
+    "lamp", "rack", "wardrobe", "bed", "piano", "basket", "rocking_chair", "plastic_chair", "office_chair",
+    "easel",
 )  # fmt: skip
 KITCHEN = ("kitchen", "kitchen", "oven", "fridge", "table", "chair", "stool", "washer", "bin", "plant", "crate")
 TRINKETS = (
-    "bottle", "jar", "vase", "jug", "pile", "block", "ball", "cup", "cup", "plate", "bowl", "apple", "apple", "pear", "candle",
-    "laptop", "phone", "frame", "clock", "glass", "wineglass", "teapot", "book", "book", "toy", "flower_vase",
+    "bottle", "jar", "vase", "jug", "pile", "block", "ball", "cup", "cup", "plate", "bowl", "apple", "apple",
+    "pear", "candle", "laptop", "phone", "frame", "clock", "glass", "wineglass", "teapot", "book", "book",
+    "toy", "flower_vase",
 )  # fmt: skip
 STREET = (
-    "street_lamp", "lantern", "traffic_light", "sign", "bollard", "litter_bin", "bench", "parasol_table", "stall", "wire_pole",
+    "street_lamp", "lantern", "traffic_light", "sign", "bollard", "litter_bin", "bench", "parasol_table",
+    "stall", "wire_pole",
 )  # fmt: skip
 VEHICLES = ("car", "car", "car", "car", "car", "van", "bus", "truck", "motorbike")

@@ -135,7 +135,12 @@ def indoors(scene: Scene, random: Random, scale: float, bright: bool) -> None:
     scene.add(PLANE, (0, 2.6 - floor, 0), (1, 1, 1), "white", CEILING)
     look, back = draw_look(random, wall), max(back, 0.8 if floor else 0.5)
     left, right = -random.uniform(1.2, 4), random.uniform(1.2, 4)
-    for at, half in (((0, 1, back), (8, 3, 0.05)), ((left, 1, 0), (0.05, 3, 8)), ((right, 1, 0), (0.05, 3, 8)), ((0, 1, -4), (8, 3, 0.05))):
+    for at, half in (
+        ((0, 1, back), (8, 3, 0.05)),
+        ((left, 1, 0), (0.05, 3, 8)),
+        ((right, 1, 0), (0.05, 3, 8)),
+        ((0, 1, -4), (8, 3, 0.05)),
+    ):
         scene.add(BOX, at, half, look, WALL)
     for _ in range(random.randrange(4)):
         what = random.choice(("window", "poster", "white", "wood", "curtain"))
@@ -144,7 +149,13 @@ def indoors(scene: Scene, random: Random, scale: float, bright: bool) -> None:
         scene.add(BOX, at, half, what, OPENING)
         scene.add(BOX, (at[0], at[1], at[2] + 0.005), (half[0] + 0.05, half[1] + 0.05, 0.02), "white", OPENING)
     for _ in range(random.randrange(1, 5) if back > 1.4 else 0):
-        scene.put(random.choice(FURNITURE), random.uniform(left, right) * 0.8, back - 0.4, math.pi + random.gauss(0, 0.2), y=-floor)
+        scene.put(
+            random.choice(FURNITURE),
+            random.uniform(left, right) * 0.8,
+            back - 0.4,
+            math.pi + random.gauss(0, 0.2),
+            y=-floor,
+        )
 
 
 INSIDE = {pet: 0.5, bust: 0.45, bouquet: 0.05, still_life: 0.9, toy: 0.85, perched: 0.05}  # share taken in rooms
@@ -167,7 +178,11 @@ def close(scene: Scene, random: Random) -> Standpoint:
     angle, rise = random.gauss(0, 0.25), max(uniform(-0.06, 0.5), -0.8 * y / distance)
     if build is bust:
         rise = random.gauss(0.02, 0.08)
-    position = (x - math.sin(angle) * distance, y + math.sin(rise) * distance, z - math.cos(angle) * math.cos(rise) * distance)
+    position = (
+        x - math.sin(angle) * distance,
+        y + math.sin(rise) * distance,
+        z - math.cos(angle) * math.cos(rise) * distance,
+    )
     off = subject.radius * 0.3
     yaw, pitch = aim(position, (x + uniform(-off, off), y + uniform(-off, off), z))
     if build is bouquet and random.random() < 0.2 and not inside:

@@ -1,4 +1,4 @@
-"""Shallow focus: every point becomes a disc as wide as it is out of focus, and what is near hides what is far (Numba)."""
+"""Shallow focus: a point out of focus becomes a disc, and what is near hides what is far (Numba)."""
 
 import math
 

@@ -1,6 +1,7 @@
 """People: blobs that melt into a body, in a few poses, with a face when they are near."""
 
 import math
+from itertools import pairwise
 from random import Random
 
 from .frames import Frame
@@ -23,7 +24,7 @@ ARMS = (
 
 def limb(scene: Scene, frame: Frame, *points, radius: float, look: Look) -> None:
     """Thinning blobs from joint to joint."""
-    for start, end in zip(points, points[1:], strict=False):
+    for start, end in pairwise(points):
         scene.rod(frame, start, end, radius, look, BEING, BLOB)
         radius *= 0.82
 
@@ -68,11 +69,17 @@ def face(scene: Scene, random: Random, head: Frame, skin: Look) -> None:
 
 def legs(scene: Scene, random: Random, frame: Frame, pose: str, trousers: Look) -> None:
     hips = SEAT if pose == "sitting" else HIP
-    swing, shoes = random.uniform(0.15, 0.35) if pose == "walking" else random.uniform(0, 0.06), draw_look(random, "dark")
+    swing, shoes = (
+        random.uniform(0.15, 0.35) if pose == "walking" else random.uniform(0, 0.06),
+        draw_look(random, "dark"),
+    )
     for side in (1, -1):
         s, spread = swing * side, random.uniform(0.08, 0.13)
         if pose == "sitting":
-            knee, ankle = (side * spread * 1.3, hips - 0.01, 0.42), (side * spread * 1.2, 0.08, random.uniform(0.3, 0.6))
+            knee, ankle = (
+                (side * spread * 1.3, hips - 0.01, 0.42),
+                (side * spread * 1.2, 0.08, random.uniform(0.3, 0.6)),
+            )
         else:
             knee, ankle = (side * spread, 0.48, s * 0.7 + 0.03), (side * spread, 0.09 + max(-s, 0) * 0.3, s - 0.02)
         limb(scene, frame, (side * 0.085, hips, 0), knee, ankle, radius=0.085, look=trousers)

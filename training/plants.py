@@ -44,7 +44,13 @@ def blooms(scene: Scene, spots, radius: float, ground: float, facing) -> None:
         yaw, pitch = facing[0] + random.gauss(0, 0.4), facing[1] + random.gauss(0, 0.35)
         frame = scene.frame(0, 0, 0).within(spot, (yaw, pitch, 0), size)
         flower(scene, frame, petal, seeds, count)
-        stalk(scene, (spot[0] + random.gauss(0, 0.5) * size, ground, spot[2] + random.gauss(0, 0.5) * size), spot, size, green)
+        stalk(
+            scene,
+            (spot[0] + random.gauss(0, 0.5) * size, ground, spot[2] + random.gauss(0, 0.5) * size),
+            spot,
+            size,
+            green,
+        )
 
 
 def bush(scene: Scene, x: float, z: float, size: float, material: str = "foliage") -> None:
@@ -107,6 +113,8 @@ def palm(scene: Scene, x: float, z: float, height: float) -> None:
     scene.rod(frame, (0, 0, 0), (0.04, 0.85, 0), 0.025, bark, PLANT)
     for k in range(9):
         angle = k * 0.7 + random.gauss(0, 0.1)
-        middle, length, turns = along((0.04, 0.86, 0), (0.04 + 0.3 * math.sin(angle), random.uniform(0.7, 1), 0.3 * math.cos(angle)))
+        middle, length, turns = along(
+            (0.04, 0.86, 0), (0.04 + 0.3 * math.sin(angle), random.uniform(0.7, 1), 0.3 * math.cos(angle))
+        )
         scene.fit(frame, BALL, middle, (0.04, length, 0.008), leaf, PLANT, turns)
     scene.fit(frame, CYLINDER, (0.04, 0.85, 0), (0.03, 0.02, 0.03), bark, PLANT)

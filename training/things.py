@@ -105,7 +105,7 @@ MATERIALS = {
     "stem": Material((0.22, 0.26), (0.4, 0.8), (0.08, 0.35), (PLAIN,)),
     "petal": Material(BLOOMS, (0.3, 1.05), (0.35, 0.95), (PLAIN, PLAIN, CLOUDY, STRIPE), (0.8, 1.6), 0.2),
     "seeds": Material((0.06, 0.1, 0.13), (0.6, 1), (0.05, 0.6), (SPECKLE, CHECKER), (1.6, 2.0), 1.2),
-    "fruit": Material((0.0, 0.02, 0.06, 0.12, 0.2, 0.25), (0.6, 1.05), (0.25, 0.8), (PLAIN, CLOUDY), (1.0, 1.6), 0.05, gloss=(0, 0.1)),
+    "fruit": Material((0.0, 0.02, 0.06, 0.12, 0.2), (0.6, 1), (0.25, 0.8), (PLAIN, CLOUDY), (1, 1.6), gloss=(0, 0.1)),
     "food": Material((0.05, 0.08, 0.1), (0.4, 0.9), (0.15, 0.7), (CLOUDY, SPECKLE), (1.2, 1.7), 0.8),
     "crop": Material((0.03, 0.08, 0.2, 0.3), (0.5, 1), (0.2, 0.7), (PATCH, SPECKLE, CHECKER), (0.9, 1.2), 1.2),
 }  # fmt: skip
@@ -164,7 +164,16 @@ class Scene:
         half = [h * frame.size for h in half]
         self.add(kind, frame.point(centre), half, look, cls, frame.turns(turns), frame.group)
 
-    def rod(self, frame: Frame, start: Vector, end: Vector, radius: float, look: str | Look, cls: int = OBJECT, kind=CYLINDER):
+    def rod(
+        self,
+        frame: Frame,
+        start: Vector,
+        end: Vector,
+        radius: float,
+        look: str | Look,
+        cls: int = OBJECT,
+        kind=CYLINDER,
+    ):
         """Add a thin cylinder (or an ellipsoid) between two points of a frame."""
         middle, length, turns = along(start, end)
         self.fit(frame, kind, middle, (radius, length, radius), look, cls, turns)
