@@ -45,7 +45,7 @@ def draw_light(random: Random, stand: Standpoint) -> tuple[Light, Air]:
     if not stand.lamp:
         return daylight(random)
     warm = np.array([1, 0.1, -1]) * random.uniform(-0.1, 0.3)
-    low, high = (0.35, 1.1) if stand.bright else (0.12, 0.5)
+    low, high = (0.4, 1.1) if stand.bright else (0.2, 0.6)
     direct, ambient = random.uniform(0.2, 0.7), random.uniform(low, high)
     haze = np.array(draw_colour(random, 0.1, (0, 0.1), (0.2, 0.9)))
     light = Light(np.array(stand.lamp, float), random.uniform(1.5, 6), direct * (1 + warm), ambient * (1 - 0.3 * warm))

@@ -179,7 +179,7 @@ def room(scene: Scene, random: Random) -> Standpoint:
         bicycle(scene, scene.frame(x, z), near=True)
     elif kind < 0.85:
         scene.put(random.choice(names), x, z, math.pi + random.gauss(0, 0.8))
-    company(scene, random, w, 1.8, d - 0.5)
+    company(scene, random, w, min(2.6, d - 0.6), d - 0.5)
     for _ in range(random.randrange(0, 3)):
         scene.add(
             CYLINDER,

@@ -107,7 +107,7 @@ def street(scene: Scene, random: Random) -> Standpoint:
     scene.add(BOX, (0, 0.002, 60), (road, 0.004, 140), choice(("road", "road", "road", "pavement")), GROUND)
     for k in range(12 if chance() < 0.5 else 0):
         scene.add(BOX, (0, 0.008, k * 5), (0.07, 0.006, 1.5), "white", GROUND)
-    rural, near = chance() < 0.35, uniform(1.5, 6)
+    rural, near = chance() < 0.35, uniform(4, 9)
     for side in (-1, 1):
         kerb = side * (road + walk / 2)
         scene.add(BOX, (kerb, 0.06, 60), (walk / 2, 0.06, 140), "pavement", GROUND)
@@ -147,14 +147,14 @@ def street(scene: Scene, random: Random) -> Standpoint:
             x = side * (road - 1.1) if parked else side * road * 0.45
             scene.put(choice(VEHICLES), x, z, random.gauss(0, 0.04) + (0 if side < 0 else math.pi))
             z += uniform(5.5, 7) if parked else uniform(8, 25)
-    if chance() < 0.15:
-        branches(scene, random, scene.frame(0, 0, 0, 1.6), uniform(2, 5))
     position = (
         choice((-1, 1)) * uniform(0, road + 0.6 * walk),
         choice((uniform(1.3, 1.8), uniform(1.3, 1.8), uniform(2.5, 7))),
         0,
     )
     yaw, pitch = aim(position, (uniform(-0.8, 0.8) * road, 1.5 + random.gauss(0, 0.6), uniform(10, 25)))
+    if chance() < 0.12:
+        branches(scene, random, scene.frame(position[0], 0, yaw, position[1]), uniform(2, 5))
     return Standpoint(position, yaw, pitch, None, width=(40, 72))
 
 

@@ -97,12 +97,12 @@ def branches(scene: Scene, random: Random, frame: Frame, distance: float) -> Non
     leaf = leaf._replace(cut=0.0)
     for _ in range(random.randrange(1, 4)):
         d = distance * random.uniform(0.8, 1.5)
-        start = (random.uniform(-0.9, 0.9) * d, 0.8 * d, d)
-        end = (start[0] + random.gauss(0, 0.4) * d, random.uniform(0.2, 0.45) * d, d * random.uniform(0.9, 1.1))
+        start = (random.choice((-1, 1)) * random.uniform(0.2, 0.9) * d, 0.7 * d, d)
+        end = (start[0] + random.gauss(0, 0.4) * d, random.uniform(0.34, 0.55) * d, d * random.uniform(0.9, 1.1))
         scene.rod(frame, start, end, 0.01 * d, bark, PLANT)
         for _ in range(random.randrange(6, 14)):
             t, size = random.random(), random.uniform(0.03, 0.07) * d
-            at = [a + (b - a) * t + random.gauss(0, 0.05) * d for a, b in zip(start, end, strict=True)]
+            at = [a + (b - a) * t + random.gauss(0, 0.03) * d for a, b in zip(start, end, strict=True)]
             turns = tuple(random.uniform(0, 3) for _ in range(3))
             scene.fit(frame, BALL, at, (size, size * 0.1, size * 0.5), leaf, PLANT, turns)
 
