@@ -1,10 +1,11 @@
 """The table of primitives, and where a ray meets one (Numba).
 
-A primitive is the image of a unit plane, box, ball, cylinder or roof under scale and rotation, so one matrix per
-primitive turns its ray test into the test of the unit shape. One row of the table, 22 numbers:
+A primitive is the image of a unit shape (plane, box, ball, ...) under scale and rotation, so one matrix per primitive
+turns its ray test into the test of the unit shape. One row of the table, 25 numbers:
 
     KIND | CENTRE x y z | HALF sizes x y z | TURNS yaw pitch roll | CLASS | TEXTURE | FIRST colour r g b
-    | SECOND colour r g b | SCALE of the texture (1/m) | BUMP | GLOW (0: lit by the scene) | SEED
+    | SECOND colour r g b | SCALE of the texture (1/m) | BUMP | GLOW (0: lit by the scene)
+    | GLOSS (share of mirror) | CUT (share of the surface that is not there) | SEED | GROUP (0: none; blobs of one melt)
 
 Lengths are metres, angles radians, colours linear 0..1. World axes: x right, y up, z ahead.
 """
@@ -16,17 +17,18 @@ from numba import njit
 
 JIT = {"cache": True, "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"}}  # infinity and NaN stay
 
-PLANE, BOX, BALL, CYLINDER, ROOF = range(5)
-KIND, CENTRE, HALF, TURNS, CLASS, TEXTURE, FIRST, SECOND, SCALE, BUMP, GLOW, SEED = (
-    (0, 1, 4, 7, 10, 11, 12, 15, 18, 19, 20, 21)  # the column, or the first of three
+PLANE, BOX, BALL, CYLINDER, ROOF, CONE, RING, BLOB = range(8)
+KIND, CENTRE, HALF, TURNS, CLASS, TEXTURE, FIRST, SECOND, SCALE, BUMP, GLOW, GLOSS, CUT, SEED, GROUP = (
+    (0, 1, 4, 7, 10, 11, 12, 15, 18, 19, 20, 21, 22, 23, 24)  # the column, or the first of three
 )  # fmt: skip
+COLUMNS = 25
 MISS = 1e30  # ray parameter of "no hit"
 EDGE = 0.9995  # how near to 1 a unit coordinate must be to lie on a cap
 
 
 @njit(**JIT)
 def place(table):
-    """World-to-unit matrices (P, 3, 3), rotation Ry Rx Rz then scale, and bounding radii (P,) of a table (P, 22)."""
+    """World-to-unit matrices (P, 3, 3), rotation Ry Rx Rz then scale, and bounding radii (P,) of a table (P, COLUMNS)."""
     matrices, radii = np.zeros((len(table), 3, 3)), np.zeros(len(table))
     for p in range(len(table)):
         yaw, pitch, roll = table[p, TURNS], table[p, TURNS + 1], table[p, TURNS + 2]
@@ -36,7 +38,7 @@ def place(table):
         matrices[p, 0] = np.array([cy * cr + sy * sp * sr, cp * sr, -sy * cr + cy * sp * sr]) / half[0]
         matrices[p, 1] = np.array([-cy * sr + sy * sp * cr, cp * cr, sy * sr + cy * sp * cr]) / half[1]
         matrices[p, 2] = np.array([sy * cp, -sp, cy * cp]) / half[2]
-        radii[p] = half.max() if table[p, KIND] == BALL else math.sqrt((half * half).sum())
+        radii[p] = half.max() if table[p, KIND] in (BALL, BLOB) else math.sqrt((half * half).sum())
     return matrices, radii
 
 
@@ -62,6 +64,9 @@ def clip_slab(origin, direction, enter, leave):
 @njit(**JIT)
 def hit(kind, ox, oy, oz, dx, dy, dz, start):
     """Smallest t > start at which the ray o + t d enters the unit primitive, or MISS."""
+    kind = (
+        CYLINDER if kind == RING else BALL if kind == BLOB else ROOF if kind == CONE else kind
+    )  # until they have their own
     if kind == PLANE:
         t = -oy / dy if dy != 0.0 else MISS
         return t if t > start else MISS

@@ -92,7 +92,7 @@ def direct_light(table, matrices, radii, light, x, y, z, nx, ny, nz):
 def cast(table, view, light, air, poster, height, width):
     """Ray-cast one picture.
 
-    table: (P, 22) primitives; poster: (h, w, 3) linear colours
+    table: (P, COLUMNS) primitives; poster: (h, w, 3) linear colours
     -> colour (height, width, 3) float32 linear, depth (height, width) float32 metres along the optical axis (sky inf),
        label (height, width) uint8, hit (height, width) int32 row of the table (sky -1)
     """

@@ -73,4 +73,4 @@ def render(
     if n > 1:
         linear = linear.reshape(height, n, width, n, 3).mean((1, 3))
         depth, label = (np.ascontiguousarray(a[n // 2 :: n, n // 2 :: n]) for a in (depth, label))
-    return Rendered(photograph(random, linear, depth, stand.bright), depth, label, build.__name__)
+    return Rendered(photograph(random, linear, depth, stand), depth, label, build.__name__)
