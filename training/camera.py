@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from .families import Standpoint
-from .raycast import Air, Light, View
+from .light import Air, Light
+from .raycast import View
 from .things import draw_colour
 
 
