@@ -7,9 +7,10 @@ from checks import assert_close
 from training import families, metrics
 from training.dataset import Maps, create_maps, open_maps, render_split
 from training.evaluate import evaluate
+from training.light import Air, Light
 from training.plan import Plan
 from training.primitives import BALL, BOX, CENTRE, CLASS, COLUMNS, CYLINDER, FIRST, HALF, KIND, PLANE, SCALE
-from training.raycast import Air, Light, View, cast
+from training.raycast import View, cast
 from training.scenes import render
 from training.things import CLASSES
 
@@ -34,7 +35,7 @@ def rays():
 
 
 def depth_of(*rows):
-    colour, depth, label, _ = cast(np.array(rows), VIEW, LIGHT, AIR, np.ones((1, 1, 3)), HEIGHT, WIDTH)
+    colour, depth, label, _ = cast(np.array(rows), VIEW, LIGHT, AIR, np.ones((1, 1, 3)), HEIGHT, WIDTH, False)
     assert np.isfinite(colour).all()
     return depth, label
 

@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from .lens import defocus
-from .raycast import Air, Light, View
+from .light import Air, Light
+from .raycast import View
 from .standpoint import Standpoint
 from .things import draw_colour
 
