@@ -1,4 +1,4 @@
-"""Light, point of view, and what a cheap camera makes of a linear picture."""
+"""Light, point of view, and what a camera makes of a linear picture."""
 
 import io
 import math
@@ -7,44 +7,63 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageFilter
 
-from .families import Standpoint
-from .raycast import Air, Light, View
+from .lens import defocus
+from .light import Air, Light
+from .raycast import View
+from .standpoint import Standpoint
 from .things import draw_colour
+
+# out of doors: how often, sun, ambient light, the sun's height, colour of the sun, hues and values of haze and zenith
+WEATHER = {
+    "sunny": (0.4, 0.95, 0.28, (0.4, 1.5), (1.05, 1.0, 0.88), (0.58, 0.1, 0.9), (0.6, 0.7, 0.65)),
+    "overcast": (0.25, 0.1, 0.7, (0.8, 2.0), (1, 1, 1), (0.6, 0.05, 0.9), (0.6, 0.1, 0.75)),
+    "low sun": (0.13, 0.9, 0.22, (0.08, 0.35), (1.2, 0.85, 0.5), (0.09, 0.3, 0.9), (0.6, 0.5, 0.6)),
+    "sunset": (0.1, 0.3, 0.14, (0.03, 0.12), (1.3, 0.6, 0.25), (0.06, 0.85, 0.8), (0.62, 0.5, 0.22)),
+    "dusk": (0.08, 0.05, 0.25, (0.5, 1.5), (0.8, 0.85, 1.1), (0.92, 0.35, 0.6), (0.62, 0.6, 0.4)),
+    "night": (0.04, 0.03, 0.05, (0.5, 1.5), (0.8, 0.9, 1.2), (0.6, 0.5, 0.04), (0.62, 0.5, 0.015)),
+}
+
+
+def daylight(random: Random) -> tuple[Light, Air]:
+    """A sun and a sky, by WEATHER."""
+    name = random.choices(list(WEATHER), [row[0] for row in WEATHER.values()])[0]
+    _, direct, ambient, height, colour, haze, zenith = WEATHER[name]
+    at = (random.gauss(0, 1), random.uniform(*height), random.gauss(-0.3, 1))
+    gain, shade = math.exp(random.gauss(0, 0.2)), math.exp(random.gauss(0, 0.2))
+    cool = np.array((0.92, 1.0, 1.1)) if name == "sunny" else np.ones(3)
+    haze, zenith = (
+        np.array(draw_colour(random, hue, (0.7 * s, min(1.0, 1.3 * s)), (0.8 * v, min(1.0, 1.2 * v))))
+        for hue, s, v in (haze, zenith)
+    )
+    fog = 10 ** random.uniform(-2.6, -1.7) if random.random() < 0.06 else 10 ** random.uniform(-4.5, -3)
+    clouds = random.choice((0.0, random.random(), random.random()))
+    light = Light(np.array(at), 0.0, direct * gain * np.array(colour), ambient * shade * cool)
+    return light, Air(haze, fog, zenith, clouds, random.randrange(1 << 20))
 
 
 def draw_light(random: Random, stand: Standpoint) -> tuple[Light, Air]:
     """A lamp indoors, a sun or an overcast sky outdoors, and the air. Indoors no colour is the sky's."""
-    warm = np.array([1, 0, -1]) * random.uniform(-0.15, 0.25)
-    if stand.lamp:
-        low, high = (0.35, 1.2) if stand.bright else (0.15, 0.55)
-        direct, ambient = random.uniform(0.2, 0.7), random.uniform(low, high)
-        at, power = stand.lamp, random.uniform(1.5, 6)
-        haze = zenith = draw_colour(random, 0.1, (0, 0.1), (0.2, 0.9))
-        fog, clouds = 10 ** random.uniform(-4, -2.7), 0.0
-    else:
-        at, power = (random.gauss(0, 1), random.uniform(0.3, 2), random.gauss(-0.3, 1)), 0.0
-        direct, ambient = random.choice(((0.75, 0.35), (0.75, 0.35), (0.2, 0.6)))
-        direct, ambient = direct * random.uniform(0.6, 1.4), ambient * random.uniform(0.6, 1.4)
-        haze = draw_colour(random, random.choice((0.58, 0.6, 0.1)), (0, 0.35), (0.55, 1))
-        zenith = draw_colour(random, 0.6, random.choice(((0.1, 0.75), (0, 0.1))), (0.4, 1))
-        fog, clouds = 10 ** random.uniform(-4, -1.7), random.choice((0.0, random.random()))
-    light = Light(np.array(at, float), power, direct * (1 + warm), ambient * (1 - warm))
-    return light, Air(np.array(haze), fog, np.array(zenith), clouds, random.randrange(1 << 20))
+    if not stand.lamp:
+        return daylight(random)
+    warm = np.array([1, 0.1, -1]) * random.uniform(-0.1, 0.3)
+    low, high = (0.4, 1.1) if stand.bright else (0.2, 0.6)
+    direct, ambient = random.uniform(0.2, 0.7), random.uniform(low, high)
+    haze = np.array(draw_colour(random, 0.1, (0, 0.1), (0.2, 0.9)))
+    light = Light(np.array(stand.lamp, float), random.uniform(1.5, 6), direct * (1 + warm), ambient * (1 - 0.3 * warm))
+    return light, Air(haze, 10 ** random.uniform(-4.5, -3.2), haze, 0.0, random.randrange(1 << 20))
 
 
 def draw_view(random: Random, stand: Standpoint, aspect: float | None) -> View:
-    """A camera at the standpoint, 40 to 90 degrees wide.
+    """A camera at the standpoint, nearly level.
 
     aspect: width over height of what it sees; None draws one, as photographs of all shapes are squeezed into a square.
     """
-    roll = random.gauss(0, 0.25 if random.random() < 0.15 else 0.03)
-    pitch = stand.pitch - (random.uniform(0.3, 0.9) if random.random() < 0.06 else 0)
-    (cy, cp, cr), (sy, sp, sr) = ([f(angle) for angle in (stand.yaw, pitch, roll)] for f in (math.cos, math.sin))
+    roll = random.gauss(0, 0.2 if random.random() < 0.06 else 0.015)
+    (cy, cp, cr), (sy, sp, sr) = ([f(angle) for angle in (stand.yaw, stand.pitch, roll)] for f in (math.cos, math.sin))
     right, up, ahead = np.array([cy, 0, -sy]), np.array([-sy * sp, cp, -cy * sp]), np.array([sy * cp, sp, cy * cp])
     basis = np.array([right * cr + up * sr, up * cr - right * sr, ahead])
-    tan_x = math.tan(math.radians(random.uniform(40, 90)) / 2)
-    wide = random.random() < 0.15
-    drawn = math.exp(random.uniform(0.4, 1.1) if wide else random.uniform(-0.35, 0.5))
+    tan_x = math.tan(math.radians(random.uniform(*stand.width)) / 2)
+    drawn = random.choice((1.5, 1.5, 1.33, 1.33, 1.78, 1.0, 0.75, 0.67, math.exp(random.uniform(-0.4, 0.8))))
     return View(np.array(stand.position, float), basis, tan_x, tan_x / (aspect or drawn))
 
 
@@ -56,12 +75,13 @@ def blur(picture: np.ndarray, radius: float) -> np.ndarray:
 def draw_exposure(random: Random, linear: np.ndarray, bright: bool) -> np.ndarray:
     """Exposure, white balance, vignette. Bright rooms are overexposed, up to white walls without any shade."""
     height, width = linear.shape[:2]
-    balance = np.array([math.exp(random.gauss(0, 0.08)) for _ in range(3)], np.float32)
-    exposure = 0.75 * math.exp(random.gauss(0, 0.25) + (random.uniform(0, 0.9) if bright else 0))
+    warmth, tint = random.gauss(0.02, 0.08), random.gauss(0, 0.03)
+    balance = np.exp(np.array([warmth, tint, -warmth], np.float32))
+    exposure = 0.5 * math.exp(random.gauss(0, 0.22) + (random.uniform(0.1, 1.0) if bright else 0))
     metered = np.minimum(linear, 1.5).mean()  # a window does not darken the whole room
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    vignette = 1 - random.choice((0, 0, random.uniform(0.1, 0.4))) * (x * x + y * y) / 2
-    return linear * balance * (exposure / (0.25 + metered)) * vignette[..., None].astype(np.float32)
+    vignette = 1 - random.choice((0, 0, random.uniform(0.1, 0.5))) * (x * x + y * y) / 2
+    return linear * balance * (exposure / (0.1 + metered)) * vignette[..., None].astype(np.float32)
 
 
 def add_bloom(random: Random, exposed: np.ndarray) -> np.ndarray:
@@ -70,37 +90,45 @@ def add_bloom(random: Random, exposed: np.ndarray) -> np.ndarray:
     if not spill.any():
         return exposed
     radius = len(exposed) * random.uniform(0.01, 0.08)
-    return exposed + blur(spill, radius).astype(np.float32) * (random.uniform(0.1, 0.6) / 127)
+    return exposed + blur(spill, radius).astype(np.float32) * (random.uniform(0.1, 0.5) / 127)
 
 
-def defocus(random: Random, picture: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """A shallow focus somewhere near the middle: blur grows with the distance in 1/z."""
+def draw_focus(random: Random, exposed: np.ndarray, depth: np.ndarray, stand: Standpoint) -> np.ndarray:
+    """Blur what is out of focus, where the photographer chose so."""
+    often, widest = stand.blur
+    if random.random() > often:
+        return exposed
     height, width = depth.shape
-    inverse = 1 / np.clip(depth, 0.05, 1e4)
-    focus = inverse[int(height * random.uniform(0.3, 0.8)), int(width * random.uniform(0.3, 0.7))]
-    soft = np.clip(abs(inverse / focus - 1) * random.uniform(0.8, 2.5), 0, 1)[..., None]
-    return (picture * (1 - soft) + blur(picture, random.uniform(1.5, 4) * height / 192) * soft).astype(np.uint8)
+    row, column = int(height * random.uniform(0.4, 0.75)), int(width * random.uniform(0.35, 0.65))
+    focus = stand.focus or min(float(depth[row, column]), 50.0)
+    return defocus(np.minimum(exposed, 4), depth, focus, widest * random.uniform(0.25, 1.3))
 
 
-def photograph(random: Random, linear: np.ndarray, depth: np.ndarray, bright: bool) -> np.ndarray:
-    """linear (H, W, 3) float32, depth (H, W) metres -> (H, W, 3) uint8: light, tone curve, lens, sensor, JPEG."""
-    exposed = draw_exposure(random, linear, bright)
+def develop(random: Random, exposed: np.ndarray, bright: bool) -> np.ndarray:
+    """Linear light -> (H, W, 3) uint8: tone curve, contrast, saturation."""
+    toned = np.clip(exposed, 0, None) ** (1 / random.uniform(1.9, 2.3))
+    shoulder = random.uniform(0.2, 1.0) if bright else 1.0  # how gently highlights roll off; less is more white
+    toned = toned / (1 + shoulder * np.maximum(toned - 0.8, 0))
+    toned = (toned - 0.5) * random.uniform(0.95, 1.45) + 0.5 + random.gauss(0, 0.03)
+    grey = toned.mean(2, keepdims=True)
+    saturation = 0.0 if random.random() < 0.04 else random.uniform(0.75, 1.3)
+    return (np.clip(grey + (toned - grey) * saturation, 0, 1) * 255).astype(np.uint8)
+
+
+def photograph(random: Random, linear: np.ndarray, depth: np.ndarray, stand: Standpoint) -> np.ndarray:
+    """linear (H, W, 3) float32, depth (H, W) metres -> (H, W, 3) uint8: light, lens, film, sensor, JPEG."""
+    exposed = draw_exposure(random, linear, stand.bright)
+    exposed = draw_focus(random, exposed, depth, stand)
     if random.random() < 0.4:
         exposed = add_bloom(random, exposed)
-    toned = np.clip(exposed, 0, None) ** (1 / random.uniform(1.6, 2.3))
-    shoulder = random.uniform(0.2, 1.0) if bright else 1.0  # how gently highlights roll off; less is more white
-    toned = (toned / (1 + shoulder * np.maximum(toned - 0.8, 0)) - 0.45) * random.uniform(0.75, 1.35) + 0.45
-    picture = (np.clip(toned, 0, 1) * 255).astype(np.uint8)
-    if random.random() < 0.15:
-        picture = defocus(random, picture, depth)
-    picture = blur(picture, random.uniform(0.4, 0.8) if random.random() < 0.85 else random.uniform(0.8, 1.8))
-    noisy = picture.astype(np.float32)
-    if random.random() < 0.12:
-        noisy[:] = noisy.mean(2, keepdims=True)
-    rng = np.random.default_rng(random.randrange(1 << 30))
-    noisy += rng.standard_normal(noisy.shape, np.float32) * random.choice((0, random.uniform(1, 9)))
-    picture = np.clip(noisy, 0, 255).astype(np.uint8)
-    if random.random() < 0.6:
-        Image.fromarray(picture).save(file := io.BytesIO(), "JPEG", quality=random.randrange(35, 95))
+    picture = develop(random, exposed, stand.bright)
+    if random.random() < 0.5:
+        picture = blur(picture, random.uniform(0.3, 0.6) if random.random() < 0.85 else random.uniform(0.6, 1.2))
+    if random.random() < 0.35:
+        rng = np.random.default_rng(random.randrange(1 << 30))
+        noisy = picture + rng.standard_normal(picture.shape, np.float32) * random.uniform(1, 5)
+        picture = np.clip(noisy, 0, 255).astype(np.uint8)
+    if random.random() < 0.5:
+        Image.fromarray(picture).save(file := io.BytesIO(), "JPEG", quality=random.randrange(45, 95))
         picture = np.asarray(Image.open(file))
     return picture

@@ -1,20 +1,20 @@
 """A small ray-caster (Numba): a table of primitives in; linear colour, depth and class out.
 
-One ray per pixel. Light: one lamp or sun with hard shadows, ambient light dimmed near small things (each taken for its
-bounding ball), and fog. No reflections: the network needs geometry more than gloss.
+One ray per pixel, and three more where its neighbour sees something else: thin things would come and go otherwise.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from .primitives import BUMP, CENTRE, CLASS, GLOW, HALF, JIT, SCALE, apply, blocked, first_hit, place, surface
-from .textures import clamp01, fractal, noise, texture
+from .light import HORIZON, LIFT, colour_seen, describe, sky
+from .primitives import BLOB, CLASS, CUT, JIT, KIND, LEADER, RING
+from .rays import first_hit, prepare
+from .tiles import NEAREST, TILE, seen_in_tiles, shadow_lists
 
-HORIZON = 3000.0  # metres; farther is sky
-NEAREST = 1e-3
+SAMPLES = ((0.5, 0.5), (0.2, 0.15), (0.85, 0.4), (0.4, 0.85))  # (y, x) within a pixel: of the first ray and the others
+STEP = 0.05  # relative difference in depth between neighbours that makes an edge within one uneven shape
 
 
 class View(NamedTuple):
@@ -24,124 +24,136 @@ class View(NamedTuple):
     tan_y: float
 
 
-class Light(NamedTuple):
-    at: np.ndarray  # (3,) a lamp's place in metres, or the direction to the sun
-    power: float  # 0: a sun; larger: a lamp, fading with the square of the distance
-    direct: np.ndarray  # (3,) colours
-    ambient: np.ndarray
-
-
-class Air(NamedTuple):
-    haze: np.ndarray  # (3,) colour of fog and horizon
-    fog: float  # 1/m
-    zenith: np.ndarray  # (3,) colour overhead
-    clouds: float  # 0..1
-    seed: int
+@njit(**JIT)
+def ray(view, y, x):
+    """Direction (x, y, z) of the ray through a point of the picture, y and x 0..1. Its step ahead is 1: t is depth."""
+    a, b = (2 * x - 1) * view.tan_x, (1 - 2 * y) * view.tan_y
+    return (
+        view.basis[0, 0] * a + view.basis[1, 0] * b + view.basis[2, 0],
+        view.basis[0, 1] * a + view.basis[1, 1] * b + view.basis[2, 1],
+        view.basis[0, 2] * a + view.basis[1, 2] * b + view.basis[2, 2],
+    )
 
 
 @njit(**JIT)
-def sky(dx, dy, dz, air):
-    """In the unit direction d: how far up it is and how cloudy, both 0..1."""
-    up, cloud = clamp01(dy * 2.2), 0.0
-    if air.clouds > 0:
-        stretch = 3.0 / (max(dy, 0.0) + 0.12)
-        cloud = (fractal(dx * stretch, dz * stretch, 0.0, air.seed, 0.05, 4) - 0.62 + 0.3 * air.clouds) * 4.0
-        cloud = clamp01(cloud) * min(1.0, up * 4)
-    return up, cloud
+def is_edge(shapes, index, depth, i, j):
+    """Does pixel i, j see another shape than its left or upper neighbour, or a step within an uneven one?"""
+    p = index[i, j]
+    for a, b in ((max(i - 1, 0), j), (i, max(j - 1, 0))):
+        q = index[a, b]
+        if p != q and (p < 0 or q < 0 or shapes[p, LEADER] != shapes[q, LEADER]):
+            return True
+        uneven = p >= 0 and (shapes[p, CUT] > 0 or shapes[p, KIND] == BLOB or shapes[p, KIND] == RING)
+        if uneven and abs(depth[i, j] - depth[a, b]) > STEP * depth[i, j]:
+            return True
+    return False
 
 
 @njit(**JIT)
-def bumped(row, x, y, z, nx, ny, nz):
-    """The unit normal n, rocked by noise at local point x, y, z (metres)."""
-    f = 2.5 * row[SCALE]
-    nx += row[BUMP] * (noise(x * f, y * f, z * f, 11) - 0.5)
-    ny += row[BUMP] * (noise(x * f, y * f, z * f, 12) - 0.5)
-    nz += row[BUMP] * (noise(x * f, y * f, z * f, 13) - 0.5)
-    s = 1 / math.sqrt(nx * nx + ny * ny + nz * nz)
-    return nx * s, ny * s, nz * s
+def second_least(values):
+    """Index of the second least number: of four depths one of the majority's, and between two and two the nearer's."""
+    least, second = (0, 1) if values[0] <= values[1] else (1, 0)
+    for k in range(2, len(values)):
+        if values[k] < values[least]:
+            least, second = k, least
+        elif values[k] < values[second]:
+            second = k
+    return second
 
 
 @njit(**JIT)
-def occlusion(table, radii, own, x, y, z, nx, ny, nz):
-    """How much of the ambient light small neighbours take from the surface point x, y, z with normal n."""
-    total = 0.0
-    for p in range(len(table)):
-        if p == own or radii[p] >= 3 or table[p, GLOW] != 0:
+def trace_tile(shapes, listed, view, fine, area, smooth, counts, rays, rows, depth, index):
+    """Send the rays of one tile.
+
+    listed: rows of the shapes that it may show; area: its top, bottom, left, right; smooth: more rays at edges
+    Filled: counts (pixels,) of rays; rays (pixels, S, 4) directions and t; rows (pixels, S) that they meet, -1 for sky;
+    depth and index (height, width) of each pixel's first ray
+    -> low, high (3,) corners of a box around all points met, a little off their surfaces
+    """
+    height, width = depth.shape
+    low, high = np.full(3, 1e30), np.full(3, -1e30)
+    ox, oy, oz, k = view.position[0], view.position[1], view.position[2], 0
+    for i in range(area[0], area[1]):
+        for j in range(area[2], area[3]):
+            counts[k], s = 1, 0
+            while s < counts[k]:
+                dx, dy, dz = ray(view, (i + SAMPLES[s][0]) / height, (j + SAMPLES[s][1]) / width)
+                t, p = first_hit(shapes, listed, True, ox, oy, oz, dx, dy, dz, NEAREST, HORIZON, fine)
+                rays[k, s, 0], rays[k, s, 1], rays[k, s, 2], rays[k, s, 3], rows[k, s] = dx, dy, dz, t, p
+                if p >= 0:
+                    x, y, z, lift = ox + t * dx, oy + t * dy, oz + t * dz, LIFT * (t + 1)
+                    low[0], low[1], low[2] = min(low[0], x - lift), min(low[1], y - lift), min(low[2], z - lift)
+                    high[0], high[1], high[2] = max(high[0], x + lift), max(high[1], y + lift), max(high[2], z + lift)
+                if s == 0:
+                    depth[i, j], index[i, j] = t, p
+                    if smooth and is_edge(shapes, index, depth, i, j):
+                        counts[k] = len(SAMPLES)
+                s += 1
+            k += 1
+    return low, high
+
+
+@njit(**JIT)
+def mean_colour(shapes, everything, shading, dimming, poster, world, position, count, rays, rows, k):
+    """Mean linear colour (r, g, b) of the `count` rays of pixel k: each primitive is shaded once, where first met.
+
+    Lists of rows as in light.shade(); rays, rows: as in trace_tile
+    """
+    red = green = blue = 0.0
+    for s in range(count):
+        share, known = 0.0, False
+        for other in range(count):
+            if rows[k, other] == rows[k, s]:
+                share += 1 / count
+                known = known or other < s
+        if known:
             continue
-        ex, ey, ez = table[p, CENTRE] - x, table[p, CENTRE + 1] - y, table[p, CENTRE + 2] - z
-        distance2, radius2, above = ex * ex + ey * ey + ez * ez, radii[p] * radii[p], ex * nx + ey * ny + ez * nz
-        if distance2 < 16 * radius2 and above > 0:
-            total += 0.35 * min(0.7, above * radius2 / (distance2 * math.sqrt(distance2) + 1e-9))
-    return total
+        dx, dy, dz, t, p = rays[k, s, 0], rays[k, s, 1], rays[k, s, 2], rays[k, s, 3], rows[k, s]
+        if p < 0:
+            r, g, b = sky(world, dx, dy, dz)
+        else:
+            ox, oy, oz = position[0], position[1], position[2]
+            r, g, b = colour_seen(shapes, everything, shading, dimming, poster, world, p, ox, oy, oz, dx, dy, dz, t)
+        red, green, blue = red + share * r, green + share * g, blue + share * b
+    return red, green, blue
 
 
 @njit(**JIT)
-def direct_light(table, matrices, radii, light, x, y, z, nx, ny, nz):
-    """Lamp or sun light on the surface point x, y, z with normal n: 0 in shadow."""
-    lx, ly, lz, reach, gain = light.at[0], light.at[1], light.at[2], 1e30, 1.0
-    if light.power > 0:
-        lx, ly, lz, reach = lx - x, ly - y, lz - z, 0.98  # the lamp's own body starts there
-        gain = light.power / (0.6 + lx * lx + ly * ly + lz * lz)
-    cosine = (nx * lx + ny * ly + nz * lz) / math.sqrt(lx * lx + ly * ly + lz * lz)
-    if cosine <= 0 or blocked(table, matrices, radii, x, y, z, lx, ly, lz, reach):
-        return 0.0
-    return gain * cosine
-
-
-@njit(**JIT)
-def cast(table, view, light, air, poster, height, width):
+def cast(table, view, light, air, poster, height, width, smooth=True):
     """Ray-cast one picture.
 
-    table: (P, 22) primitives; poster: (h, w, 3) linear colours
+    table: (P, COLUMNS) primitives; poster: (h, w, 3) linear colours; smooth: more rays at edges
     -> colour (height, width, 3) float32 linear, depth (height, width) float32 metres along the optical axis (sky inf),
        label (height, width) uint8, hit (height, width) int32 row of the table (sky -1)
+
+    At an edge the colour is the rays' mean, but depth, label and hit are those of one ray: nothing lies between two.
     """
-    matrices, radii = place(table)
-    colour = np.zeros((height, width, 3), np.float32)
-    depth = np.full((height, width), np.inf, np.float32)
-    label, index = np.zeros((height, width), np.uint8), np.full((height, width), -1, np.int32)
-    ox, oy, oz = view.position[0], view.position[1], view.position[2]
-    for i in range(height):
-        for j in range(width):
-            a, b = ((j + 0.5) / width * 2 - 1) * view.tan_x, (1 - (i + 0.5) / height * 2) * view.tan_y
-            dx = view.basis[0, 0] * a + view.basis[1, 0] * b + view.basis[2, 0]
-            dy = view.basis[0, 1] * a + view.basis[1, 1] * b + view.basis[2, 1]
-            dz = view.basis[0, 2] * a + view.basis[1, 2] * b + view.basis[2, 2]
-            length = math.sqrt(dx * dx + dy * dy + dz * dz)  # the ray's step ahead is 1, so t is the depth
-            t, p = first_hit(table, matrices, radii, ox, oy, oz, dx, dy, dz, NEAREST, HORIZON)
-            if p < 0:
-                up, cloud = sky(dx / length, dy / length, dz / length, air)
-                for c in range(3):
-                    blue = air.haze[c] * (1 - up) + air.zenith[c] * up
-                    colour[i, j, c] = blue * (1 - cloud) + (0.3 * light.direct[c] + 0.5) * cloud
-                continue
-            row, m = table[p], matrices[p]
-            depth[i, j], label[i, j], index[i, j] = t, int(row[CLASS]), p
-            wx, wy, wz = ox + t * dx, oy + t * dy, oz + t * dz
-            px, py, pz = apply(matrices, p, wx - row[CENTRE], wy - row[CENTRE + 1], wz - row[CENTRE + 2])
-            nx, ny, nz, u, v = surface(row, px, py, pz)
-            nx, ny, nz = (  # a normal transforms with the transposed matrix
-                m[0, 0] * nx + m[1, 0] * ny + m[2, 0] * nz,
-                m[0, 1] * nx + m[1, 1] * ny + m[2, 1] * nz,
-                m[0, 2] * nx + m[1, 2] * ny + m[2, 2] * nz,
+    shapes = prepare(table)
+    everything = np.flatnonzero(shapes[:, LEADER] == np.arange(len(table))).astype(np.int32)
+    world = describe(light, air, 2 * view.tan_x / width)
+    seen, seen_counts = seen_in_tiles(shapes, view, height, width)
+    colour, depth = np.zeros((height, width, 3), np.float32), np.zeros((height, width))
+    index, label = np.full((height, width), -1, np.int32), np.zeros((height, width), np.uint8)
+    counts, rays = np.zeros(TILE * TILE, np.int32), np.zeros((TILE * TILE, len(SAMPLES), 4))
+    rows = np.zeros((TILE * TILE, len(SAMPLES)), np.int32)
+    for a in range(seen.shape[0]):
+        for b in range(seen.shape[1]):
+            listed, area = (
+                seen[a, b, : seen_counts[a, b]],
+                (a * TILE, min((a + 1) * TILE, height), b * TILE, min((b + 1) * TILE, width)),
             )
-            facing = -(nx * dx + ny * dy + nz * dz) / length
-            s = math.copysign(1.0, facing) / math.sqrt(nx * nx + ny * ny + nz * nz)
-            nx, ny, nz, facing = nx * s, ny * s, nz * s, facing * s
-            lift = 1e-3 * t + 1e-3  # off the surface, so that it does not shade itself
-            hx, hy, hz = wx + nx * lift, wy + ny * lift, wz + nz * lift
-            pixel = t * 2 * view.tan_x / width / max(facing, 0.12)
-            x, y, z = px * row[HALF], py * row[HALF + 1], pz * row[HALF + 2]
-            bx, by, bz = nx, ny, nz
-            if row[BUMP] > 0 and pixel * row[SCALE] < 0.5:
-                bx, by, bz = bumped(row, x, y, z, nx, ny, nz)
-            texel = texture(row, x, y, z, u, v, pixel, poster)
-            clear = math.exp(-air.fog * t * length)
-            lit, open_sky = 0.0, 0.0
-            if row[GLOW] == 0:
-                lit = direct_light(table, matrices, radii, light, hx, hy, hz, bx, by, bz)
-                open_sky = (0.65 + 0.35 * by) * max(0.25, 1 - occlusion(table, radii, p, hx, hy, hz, nx, ny, nz))
-            for c in range(3):
-                shine = row[GLOW] if row[GLOW] > 0 else light.ambient[c] * open_sky + light.direct[c] * lit
-                colour[i, j, c] = texel[c] * shine * clear + air.haze[c] * (1 - clear)
-    return colour, depth, label, index
+            low, high = trace_tile(shapes, listed, view, world.fine, area, smooth, counts, rays, rows, depth, index)
+            shading, dimming = shadow_lists(shapes, everything, low, high, world.at, world.power)
+            k = 0
+            for i in range(area[0], area[1]):
+                for j in range(area[2], area[3]):
+                    colour[i, j, 0], colour[i, j, 1], colour[i, j, 2] = mean_colour(
+                        shapes, everything, shading, dimming, poster, world, view.position, counts[k], rays, rows, k
+                    )
+                    if counts[k] > 1:
+                        s = second_least(rays[k, :, 3])
+                        depth[i, j], index[i, j] = rays[k, s, 3], rows[k, s]
+                    if index[i, j] >= 0:
+                        label[i, j] = int(table[index[i, j], CLASS])
+                    k += 1
+    return colour, np.where(index < 0, np.inf, depth).astype(np.float32), label, index

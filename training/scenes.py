@@ -27,7 +27,7 @@ class Rendered(NamedTuple):
 
 def without_camera_inside(table: np.ndarray, view: View) -> np.ndarray:
     """Drop the primitives that the camera stands in, or nearly."""
-    matrices = place(table)[0]
+    matrices = place(table)
     local = np.einsum("pij,pj->pi", matrices, view.position - table[:, CENTRE : CENTRE + 3])
     margin = np.minimum(0.12 / np.minimum(table[:, HALF : HALF + 3].min(1), 1.0), 3)[:, None]
     return table[(np.abs(local) > 1 + margin).any(1) | (table[:, KIND] == PLANE)]
@@ -73,4 +73,4 @@ def render(
     if n > 1:
         linear = linear.reshape(height, n, width, n, 3).mean((1, 3))
         depth, label = (np.ascontiguousarray(a[n // 2 :: n, n // 2 :: n]) for a in (depth, label))
-    return Rendered(photograph(random, linear, depth, stand.bright), depth, label, build.__name__)
+    return Rendered(photograph(random, linear, depth, stand), depth, label, build.__name__)

@@ -1,4 +1,4 @@
-"""The colour of a surface point (Numba): value noise, and a dozen patterns made from it.
+"""The colour of a surface point, and the holes in it (Numba): value noise, and a dozen patterns made from it.
 
 A pattern mixes a primitive's two colours. Whatever is finer than a pixel melts into its mean: one sample per pixel
 would alias, and a network would learn the aliasing.
@@ -8,9 +8,10 @@ import math
 
 from numba import njit
 
-from .primitives import FIRST, HALF, JIT, SCALE, SECOND, SEED, TEXTURE
+from .primitives import CUT, FIRST, HALF, JIT, SCALE, SECOND, SEED, TEXTURE
 
-PLAIN, CHECKER, BRICK, STRIPE, WOOD, SPECKLE, CLOUDY, FACADE, PATCH, POSTER, LEAVES = range(11)
+PLAIN, CHECKER, BRICK, STRIPE, WOOD, SPECKLE, CLOUDY, FACADE, PATCH, POSTER, LEAVES, GRID = range(12)
+FADES = 0.75  # from a distance a surface of which more than this is cut away is not there, and any other is whole
 
 
 @njit(**JIT)
@@ -53,26 +54,26 @@ def clamp01(x):
 
 
 @njit(**JIT)
-def poster_colour(row, u, v, poster):
+def poster_colour(shapes, p, u, v, poster):
     """A pixel of the picture poster (H, W, 3), hung on the primitive's whole face."""
     height, width = poster.shape[:2]
-    i = min(height - 1, max(0, int((0.5 - 0.5 * v / row[HALF + 1]) * height)))
-    j = min(width - 1, max(0, int((0.5 + 0.5 * u / max(row[HALF], row[HALF + 2])) * width)))
+    i = min(height - 1, max(0, int((0.5 - 0.5 * v / shapes[p, HALF + 1]) * height)))
+    j = min(width - 1, max(0, int((0.5 + 0.5 * u / max(shapes[p, HALF], shapes[p, HALF + 2])) * width)))
     return poster[i, j, 0], poster[i, j, 1], poster[i, j, 2]
 
 
 @njit(**JIT)
-def texture(row, x, y, z, u, v, pixel, poster):
+def texture(shapes, p, x, y, z, u, v, pixel, poster):
     """Linear colour (r, g, b) of a primitive at local point x, y, z with surface coordinates u, v.
 
     Everything in metres; `pixel` is the size of a pixel on the surface. poster: (H, W, 3) linear, for POSTER only.
     """
-    kind, scale, seed = int(row[TEXTURE]), row[SCALE], int(row[SEED])
+    kind, scale, seed = int(shapes[p, TEXTURE]), shapes[p, SCALE], int(shapes[p, SEED])
     if kind == POSTER:
-        return poster_colour(row, u, v, poster)
+        return poster_colour(shapes, p, u, v, poster)
     x, y, z, u, v, pixel = x * scale, y * scale, z * scale, u * scale, v * scale, pixel * scale
     i, j = math.floor(u), math.floor(v)
-    r, g, b, strength = row[SECOND], row[SECOND + 1], row[SECOND + 2], 1.0
+    r, g, b, strength = shapes[p, SECOND], shapes[p, SECOND + 1], shapes[p, SECOND + 2], 1.0
     mix, mean = 0.25 * fractal(x, y, z, seed, pixel, 3), 0.12  # PLAIN: a little unevenness; share of the second colour
     if kind == CHECKER:
         mix, mean = 0.85 * ((i + j) & 1) + 0.15 * noise(3 * x, 3 * y, 3 * z, seed), 0.5
@@ -96,6 +97,8 @@ def texture(row, x, y, z, u, v, pixel, poster):
     elif kind == LEAVES:
         mix = clamp01((fractal(4 * x, 4 * y, 4 * z, seed, 4 * pixel, 4) - 0.45) * 5.0)
         mean = mix
+    elif kind == GRID:
+        mix, mean = (1.0 if u - i < 0.12 or v - j < 0.12 else 0.0), 0.23
     elif kind == FACADE:
         half_width = 0.18 + 0.22 * hash01(3, 5, 7, seed)
         if abs(u - i - 0.5) < half_width and abs(v - j - 0.5) < 0.33:  # a window, bright or dark
@@ -107,4 +110,28 @@ def texture(row, x, y, z, u, v, pixel, poster):
     sharp = clamp01(1.6 - 2.0 * pixel)
     mix = mix * sharp + mean * (1 - sharp)
     first, second = 1 - mix, strength * mix
-    return row[FIRST] * first + r * second, row[FIRST + 1] * first + g * second, row[FIRST + 2] * first + b * second
+    return (
+        shapes[p, FIRST] * first + r * second,
+        shapes[p, FIRST + 1] * first + g * second,
+        shapes[p, FIRST + 2] * first + b * second,
+    )
+
+
+@njit(**JIT)
+def is_hole(shapes, p, x, y, z, u, v, pixel):
+    """Is the surface cut away at local point x, y, z with surface coordinates u, v (metres)? pixel: its size there.
+
+    STRIPE leaves slats, GRID wires, CHECKER a sheet with round holes, anything else ragged patches (foliage, hair).
+    """
+    kind, cut, scale = int(shapes[p, TEXTURE]), shapes[p, CUT], shapes[p, SCALE]
+    finest = 6 * scale if kind not in (STRIPE, GRID, CHECKER) else scale
+    if pixel * finest > 0.7:
+        return cut > FADES
+    u, v = u * scale - math.floor(u * scale), v * scale - math.floor(v * scale)
+    if kind == STRIPE:
+        return u < cut
+    if kind == GRID:
+        return max(u, v) < math.sqrt(cut)
+    if kind == CHECKER:
+        return (u - 0.5) ** 2 + (v - 0.5) ** 2 < cut / math.pi
+    return noise(x * finest, y * finest, z * finest, int(shapes[p, SEED])) < 0.25 + 0.5 * cut
