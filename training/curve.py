@@ -21,6 +21,7 @@ from .things import COARSE_OF
 FILE = "curve.csv"
 COLUMNS = ("samples", "hours", "size", "training_point", "point", "abs_rel", "delta1", "accuracy")
 PICTURES, TOGETHER = 128, 16
+SIZE = 128  # pixels a side, whatever the piece's: numbers of one curve must be comparable
 
 
 class Curve:
@@ -45,7 +46,7 @@ class Curve:
 
 
 @torch.no_grad()
-def held_out_scores(model: Mini, maps: Maps, size: int) -> dict[str, float]:
+def held_out_scores(model: Mini, maps: Maps, size: int = SIZE) -> dict[str, float]:
     """Scores of the first PICTURES held-out scenes, squeezed to size x size.
 
     point: the loss's own; abs_rel (median) and delta1 (mean) after a fit, see metrics; accuracy of the four classes.

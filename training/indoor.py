@@ -35,19 +35,6 @@ def shell(scene: Scene, random: Random, w: float, d: float, h: float, wall: str)
             scene.add(BOX, (0, h - 0.1, d * (k + 0.5) / 4), (w, 0.1, 0.08), "wood", CEILING)
 
 
-def view_outside(scene: Scene, random: Random, x: float, z: float, side: int) -> None:
-    """What a window wall shows: a garden behind glass that is not there, in glaring light."""
-    out = x + side * random.uniform(2, 6)
-    scene.add(BOX, (out, 1.5, z), (0.1, 4, 12), random.choice(("brick", "white", "leaf", "facade", "render")), WALL)
-    scene.add(
-        BOX,
-        ((x + out) / 2, -0.05, z),
-        (abs(out - x) / 2 + 0.1, 0.04, 12),
-        random.choice(("pavement", "grass", "brick")),
-        GROUND,
-    )
-
-
 def window_wall(scene: Scene, random: Random, x: float, d: float, h: float, side: int) -> None:
     """Tall bright panes from floor to ceiling along one side, with bars and curtains."""
     z, step = random.uniform(0.5, 1), random.uniform(0.7, 1.4)

@@ -15,7 +15,7 @@ from .things import Scene
 POSTER_SEED, RETRY_SEED = 1 << 40, 1 << 41  # added to a seed; far from all seeds in use
 POSTER_SIZE = 64
 GAMMA = 2.2
-ONE_SURFACE = 0.97  # a view with this much of one primitive teaches nothing
+ONE_SURFACE = 0.85  # a view with this much of one primitive teaches little
 
 
 class Rendered(NamedTuple):

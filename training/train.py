@@ -136,7 +136,7 @@ def train(
             folder = out / f"at{100 * trainer.step // plan.steps}"
             save_mini(trainer.average, folder)
             hours = (time.perf_counter() - start) / 3600
-            scores = held_out_scores(load_mini(folder).to(device), held_out, plan.size)
+            scores = held_out_scores(load_mini(folder).to(device), held_out)
             curve.add((trainer.step - first_step) * plan.batch, hours, plan.size, trainer.point, scores)
             curve.write(out)
     save_mini(trainer.average, out)
