@@ -27,7 +27,7 @@ def model(tmp_path_factory):
     """A folder as training leaves it."""
     folder = write_two_headed(tmp_path_factory.mktemp("run") / "trained")
     (folder / CURVE).write_text("samples,hours\n64,0.5\n")
-    runs = [{"plan": RUN, "pictures": 1234, "minutes": 30, "machine": "2 CPU cores"}] * 2
+    runs = [{"plan": RUN, "samples": 64, "pictures": 1234, "minutes": 30, "machine": "2 CPU cores"}] * 2
     (folder / "runs.json").write_text(json.dumps(runs))
     return folder
 

@@ -102,7 +102,7 @@ def run_recipe(a: argparse.Namespace) -> Path:
     folder = None
     for number, plan in enumerate(RECIPE):
         before, folder = folder, a.out / f"run{number}"
-        done = (folder / "runs.json").exists()
+        done = (folder / "model.safetensors").exists()
         if not (a.resume and done):
             seeded = replace(plan, seed=a.seed + plan.seed)
             resume = a.resume and (folder / "state.pt").exists()

@@ -75,15 +75,15 @@ def architecture(config: DPTConfig, parameters: int) -> str:
 
 def piece(run: dict) -> str:
     """One run in words."""
-    plan = run["plan"]
-    fall = f", falling to 0 over the last {100 * plan['cooldown']:.0f} % of the steps" if plan["cooldown"] else ""
+    plan, cooled = run["plan"], run["samples"] == run["plan"]["samples"] and run["plan"]["cooldown"] > 0
+    fall = f", falling to 0 over the last {100 * plan['cooldown']:.0f} % of the steps" if cooled else ""
     how = f"batch {plan['batch']}, AdamW at {plan['rate']:g} after {plan['warmup']} steps{fall}"
-    return f"{plan['samples']:,} samples at {plan['size']} pixels, {how}, seed {plan['seed']}"
+    return f"{run['samples']:,} samples at {plan['size']} pixels, {how}, seed {plan['seed']}"
 
 
 def history(runs: list[dict]) -> str:
     """All runs in words, with their sums."""
-    samples, hours = sum(run["plan"]["samples"] for run in runs), sum(run["minutes"] for run in runs) / 60
+    samples, hours = sum(run["samples"] for run in runs), sum(run["minutes"] for run in runs) / 60
     machines = " and ".join(dict.fromkeys(run["machine"] for run in runs))
     pieces = "; then, from those weights, ".join(map(piece, runs))
     return f"{samples:,} samples in {hours:.1f} hours on {machines}: {pieces}"

@@ -90,16 +90,16 @@ class Trainer:
         torch.set_rng_state(state["torch_rng"].cpu())
 
 
-def write_runs(folder: Path, init: Path | None, plan: Plan, pictures: int, minutes: float, device: str) -> None:
-    """runs.json: what the weights do not tell, for the card; the runs before it first, if it started from weights.
+def write_runs(folder: Path, init: Path | None, plan: Plan, samples: int, pictures: int, minutes: float) -> None:
+    """runs.json: what the weights do not tell, for the card; the pieces before it first, if it started from weights.
 
-    minutes: since the last start of the command.
+    samples: seen in this piece, fewer than planned in a snapshot. minutes: since the last start of the command.
     """
     before = init / "runs.json" if init else None
     runs = json.loads(before.read_text()) if before and before.exists() else []
-    machine = f"{os.cpu_count()} CPU cores" if device == "cpu" else torch.cuda.get_device_name()
-    runs.append({"plan": asdict(plan), "pictures": pictures, "minutes": minutes, "machine": machine})
-    (folder / "runs.json").write_text(json.dumps(runs, indent=1) + "\n")
+    machine = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
+    run = {"plan": asdict(plan), "samples": samples, "pictures": pictures, "minutes": minutes, "machine": machine}
+    (folder / "runs.json").write_text(json.dumps([*runs, run], indent=1) + "\n")
 
 
 def train(
@@ -133,11 +133,12 @@ def train(
             print(f"{place} loss {loss:.3f} point {point:.3f} {speed:.1f} samples/s", flush=True)
         if trainer.step % save_every == 0 or trainer.step == plan.steps:
             trainer.save_state(out)
+            minutes = (time.perf_counter() - start) / 60
             folder = out / f"at{100 * trainer.step // plan.steps}"
             save_mini(trainer.average, folder)
-            hours = (time.perf_counter() - start) / 3600
             scores = held_out_scores(load_mini(folder).to(device), held_out)
-            curve.add((trainer.step - first_step) * plan.batch, hours, plan.size, trainer.point, scores)
-            curve.write(out)
+            curve.add((trainer.step - first_step) * plan.batch, minutes / 60, plan.size, trainer.point, scores)
+            for where in (folder, out):  # a snapshot is as good a start for the next piece as the end
+                curve.write(where)
+                write_runs(where, init, plan, trainer.step * plan.batch, len(trainer.pool), minutes)
     save_mini(trainer.average, out)
-    write_runs(out, init, plan, len(trainer.pool), (time.perf_counter() - start) / 60, device)
