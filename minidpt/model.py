@@ -10,7 +10,7 @@ AutoModelForDepthEstimation        whichever of the two a checkpoint holds
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -168,6 +168,11 @@ class DPTForSemanticSegmentation(DensePrediction):
 
     architecture = "DPTForSemanticSegmentation"
     config_class = DPTConfig
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, **options: Any) -> Self:
+        """As every model's; of a folder like dpt-mini, whose own head is for depth, with the head in segmentation/."""
+        return super().from_pretrained(checkpoints.with_head(name, "segmentation"), **options)
 
     @classmethod
     def tensors(cls, config: DPTConfig) -> list[Tensor]:

@@ -62,19 +62,16 @@ def pipeline(
 ) -> Pipeline:
     """Load what a task needs and return it as a callable.
 
-    task: "depth-estimation" (default model: dpt-mini) or "image-segmentation" (no default).
-    model: a folder, a file, a hub id, or a model object, which needs `image_processor` beside it and keeps its own
-    backend and precision. Raises ValueError for an unknown task or a missing model; CheckpointError, ConfigError,
-    HubError from loading.
+    task: "depth-estimation" or "image-segmentation".
+    model: a folder, a file, a hub id (default: dpt-mini, a small demonstration for either task), or a model object,
+    which needs `image_processor` beside it and keeps its own backend and precision. Raises ValueError for an unknown
+    task or a missing processor; CheckpointError, ConfigError, HubError from loading.
     """
     from . import AutoModelForDepthEstimation, DPTForSemanticSegmentation, DPTImageProcessor
 
     if task not in TASKS:
         raise ValueError(f"expected task to be one of {', '.join(TASKS)}, got {task!r}")
-    if model is None:
-        if task != "depth-estimation":
-            raise ValueError(f"{task} has no embedded model; name one: pipeline({task!r}, model='Intel/dpt-large-ade')")
-        model = "dpt-mini"
+    model = "dpt-mini" if model is None else model
     if not isinstance(model, str | os.PathLike):
         if image_processor is None:
             raise ValueError("expected image_processor beside a model object, e.g. image_processor=DPTImageProcessor()")

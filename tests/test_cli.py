@@ -120,7 +120,6 @@ def test_another_precision_than_wanted_is_noted(here, capsys):
         ("depth a.png --precision low", 2, "medium"),
         ("bench m --peers --backend cuda", 2, "on the CPU"),
         ("depth a.png -o b.png", 2, "b.png: is a file"),
-        ("segment a.png", 2, "Intel/dpt-large-ade"),
         ("inspect m --size 384", 2, "HxW"),
         ("inspect m --size 0x384", 2, "'0'"),
         ("inspect m --size 1x1000000", 2, "16384"),
@@ -387,7 +386,9 @@ def test_segment_json_names_the_classes(here, capsys):
 def test_demo_writes_and_explains_its_files(here, capsys):
     assert cli.main(["demo"]) == 0
     names = files("minidpt-demo")
-    assert names == ["example.jpg", *(f"example.jpg.depth.{end}" for end in ("npy", "png", "side.png"))]
+    depth, classes = ("npy", "png", "side.png"), ("legend.png", "overlay.png")
+    results = [*(f"depth.{end}" for end in depth), *(f"labels.{end}" for end in classes)]
+    assert names == ["example.jpg", *(f"example.jpg.{end}" for end in results)]
     printed = capsys.readouterr().out
     for name in names:
         assert f"{name} " in printed

@@ -40,7 +40,7 @@ def test_lists_of_names_agree_with_their_homes():
     assert tuple(SAVED_DTYPES) == convert.DTYPES
     assert convert.KINDS == originals.KINDS
     assert {*options.DEPTH_FORMATS, "side"} == set(saving.DEPTH_SUFFIXES)
-    assert set(demo.WHAT_IT_IS) <= {"picture", *saving.DEPTH_SUFFIXES}
+    assert set(demo.WHAT_IT_IS) <= {"picture", *saving.DEPTH_SUFFIXES, *saving.SEGMENTATION_SUFFIXES}
 
 
 def test_inspect_prints_what_inspection_says(monkeypatch, capsys):

@@ -2,15 +2,14 @@
 
 import contextlib
 import json
-import math
 import sys
 from pathlib import Path
 
 import pytest
 from hub_stand_in import COMMIT, command_lines, run_python
 
-from minidpt import HubError, cli
-from minidpt.checkpoints import contents, hub, licences, locate
+from minidpt import HubError, cli, params
+from minidpt.checkpoints import hub, licences, locate
 from minidpt.inspection import find
 from minidpt.presets import EMBEDDED, PRESETS
 
@@ -74,11 +73,12 @@ def test_list_tells_what_is_cached(models, stand_in):
     assert records["Intel/dpt-beit-base-384"]["bytes_are"] == "float32 parameters"
 
 
-def test_the_embedded_models_row_is_true():
-    source = locate("dpt-mini")
-    assert source.weights[0].stat().st_size == EMBEDDED["dpt-mini"]["bytes"]
-    assert find("dpt-mini")[1].kind == EMBEDDED["dpt-mini"]["kind"]
-    assert sum(math.prod(entry.shape) for entry in contents(source).values()) == EMBEDDED["dpt-mini"]["parameters"]
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_an_embedded_models_row_is_true(name):
+    row, (model, config, _) = EMBEDDED[name], find(name)
+    assert sum(path.stat().st_size for path in locate(name).weights) == row["bytes"]
+    assert params.count(model.tensors(config)) == row["parameters"]
+    assert row["kind"] == (config.kind if model.architecture.endswith("DepthEstimation") else "segmentation")
 
 
 def test_list_works_without_the_extra_and_says_so(monkeypatch, capsys):

@@ -101,7 +101,6 @@ def test_eight_bit_depth_equals_transformers_to_the_bit():
     ("arguments", "words"),
     [
         ({"task": "depth"}, "depth-estimation, image-segmentation"),
-        ({"task": "image-segmentation"}, "Intel/dpt-large-ade"),
         ({"task": "depth-estimation", "model": Slope()}, "image_processor"),
     ],
 )
@@ -122,6 +121,7 @@ def test_bad_picture_is_an_image_error(processor, tmp_path):
     [
         ("depth-estimation", "AutoModelForDepthEstimation", None),
         ("depth-estimation", "AutoModelForDepthEstimation", "some/folder"),
+        ("image-segmentation", "DPTForSemanticSegmentation", None),
         ("image-segmentation", "DPTForSemanticSegmentation", "some/folder"),
     ],
 )

@@ -2,7 +2,9 @@
 
 python -m training render     pictures with exact depth, about 70 a second on two cores
 python -m training train      one run, about an hour on two cores; --resume after a stop, --init from finished weights
-python -m training evaluate   AbsRel and delta1 beside constant, vertical gradient and best plane
+python -m training evaluate   both heads on rendered scenes: depth beside constant, vertical gradient and best plane
+python -m training gates      what the model has to reach on photographs, and whether it does
+python -m training sheet      photographs beside depth and classes of one model or several
 python -m training picture    the package's example picture
 python -m training card       convert a trained folder into the package and write its card
 python -m training reproduce  render, train (both runs of plan.RECIPE) and evaluate, with one seed
@@ -44,16 +46,27 @@ def add_evaluate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--pair", type=Path, nargs=2, metavar=("COLOUR", "DEPTH"), help="a photograph and its uint16 mm PNG")
 
 
+def add_gates(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--pair", type=Path, nargs=2, action="append", default=[], metavar=("COLOUR", "DEPTH"))
+    p.add_argument("--reference", type=Path, nargs=2, action="append", default=[], metavar=("PHOTO", "MAP"))
+    p.add_argument("--json", type=Path, help="write the gates here")
+
+
+def add_sheet(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--models", type=Path, nargs="+", required=True, help="saved folders, or dpt-mini")
+    p.add_argument("--photos", type=Path, nargs="+", required=True)
+    p.add_argument("--out", type=Path, required=True)
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    parts = {
-        name: commands.add_parser(name) for name in ("render", "train", "evaluate", "card", "picture", "reproduce")
-    }
+    names = ("render", "train", "evaluate", "gates", "sheet", "card", "picture", "reproduce")
+    parts = {name: commands.add_parser(name) for name in names}
     for name, p in parts.items():
-        if name not in ("picture", "card"):
+        if name in ("render", "train", "evaluate", "reproduce"):
             p.add_argument("--data", type=Path, default=DATA, help="folder of the rendered pictures")
         if name in ("render", "train", "reproduce"):
             p.add_argument("--seed", type=int, default=0)
@@ -65,9 +78,12 @@ def build_parser() -> argparse.ArgumentParser:
             add_plan(p)
         if name in ("evaluate", "reproduce"):
             add_evaluate(p)
-    for name in ("evaluate", "card"):
+    for name in ("evaluate", "gates", "card"):
         parts[name].add_argument("--model", type=Path, default=RUN, help="a saved folder")
+    add_gates(parts["gates"])
+    add_sheet(parts["sheet"])
     parts["card"].add_argument("--scores", type=Path, required=True, help="what evaluate --json wrote, with --pair")
+    parts["card"].add_argument("--gates", type=Path, required=True, help="what gates --json wrote")
     parts["picture"].add_argument("--out", type=Path, required=True)
     return parser
 
@@ -114,10 +130,19 @@ def main() -> None:
         run_evaluate(a, a.model)
     if a.command == "reproduce":
         run_evaluate(a, run_recipe(a))
+    if a.command == "gates":
+        from .gates import gates_of_folder
+
+        gates_of_folder(a.model, a.pair, a.reference, a.json)
+    if a.command == "sheet":
+        from .sheet import draw_sheet
+
+        draw_sheet(a.models, a.photos).save(a.out)
     if a.command == "card":
         from .card import install
 
-        install(a.model, a.scores, Path("minidpt/assets/dpt-mini"), Path("README.md"))
+        assets, curve = Path("minidpt/assets/dpt-mini"), Path("training/curve.csv")
+        install(a.model, a.scores, a.gates, assets, Path("README.md"), curve)
     if a.command == "picture":
         from .picture import save_example
 

@@ -1,79 +1,149 @@
 """dpt-mini into the package: converted by minidpt, with a card that says what it is and what it is not.
 
-The card stands in the assets and, between two markers, in README.md. Its numbers come from `evaluate --json` and from
-the runs.json that `train` left; what photographs show stands in photos.md, written by somebody who looked at them.
+The card stands in the assets and, between two markers, in README.md. Its numbers come from `evaluate --json`, from
+`gates --json` and from the runs.json that `train` left; what photographs show stands in photos.md, written by somebody
+who looked at them.
 """
 
 import json
 import re
+import shutil
 import textwrap
 from pathlib import Path
 
-from minidpt import DPTForDepthEstimation
+from minidpt import DPTConfig, DPTForDepthEstimation
+from minidpt.checkpoints import CONFIG, HEAD, PROCESSOR
 from minidpt.conversion import convert
 
 from .evaluate import METHODS
+from .families import NAMES as FAMILIES
+from .gates import Gate, format_gates, read_gates
+from .things import COARSE
 
 START, END = "<!-- card -->", "<!-- /card -->"
 NAMES = {"model": "dpt-mini", "constant": "a constant", "vertical": "the vertical gradient", "plane": "the best plane"}
-HEAD = ["| | AbsRel | δ1 | rank correlation |", "| --- | --- | --- | --- |"]
+HEAD_OF_DEPTHS = ["| | AbsRel | δ1 | rank correlation |", "| --- | --- | --- | --- |"]
+HEAD_OF_CLASSES = [f"| | accuracy | mean IoU | {' | '.join(COARSE)} |", "| --- | --- | --- |" + " --- |" * len(COARSE)]
 PHOTOS = Path(__file__).parent / "photos.md"
+CURVE = "curve.csv"
 
 
-def score_table(scores: dict) -> list[str]:
+def depth_table(scores: dict) -> list[str]:
     """A Markdown row per method for all pictures of a group."""
     rows = []
     for method in METHODS:
         s = scores["all"][method]
         rows.append(f"| {NAMES[method]} | {s['abs_rel']:.3f} | {s['delta1']:.3f} | {s['rank']:+.2f} |")
-    return [*HEAD, *rows, ""]
+    return [*HEAD_OF_DEPTHS, *rows, ""]
 
 
-def sentence(run: dict) -> str:
+def class_table(scores: dict) -> list[str]:
+    """A Markdown row for the second head and one for the most frequent class everywhere."""
+    rows = []
+    for method, name in (("model", "dpt-mini"), ("majority", "the most frequent class")):
+        s = scores[method]
+        cells = (s["accuracy"], s["mean_iou"], *s["iou"].values())
+        rows.append(f"| {name} | {' | '.join(f'{cell:.3f}' for cell in cells)} |")
+    return [*HEAD_OF_CLASSES, *rows, ""]
+
+
+def verdict(gates: list[Gate]) -> str:
+    """The card's first sentences: what may be said follows from the gates."""
+    failed = [f"{g.what} on {g.picture} ({g.value:.3f}, not {g.relation} {g.limit:.3g})" for g in gates if not g.passed]
+    if not failed:
+        return (
+            f"dpt-mini is a **small model** that estimates depth without a network: it passes all {len(gates)} gates "
+            "below. Published models are larger and see more."
+        )
+    return (
+        "dpt-mini is a **demonstration model**, not a tool: it lets every command run without a network, and it shows "
+        f"the whole way from training to picture. It passes {len(gates) - len(failed)} of the {len(gates)} gates below "
+        f"and fails {', '.join(failed)}. For real depth name a published model."
+    )
+
+
+def architecture(config: DPTConfig, parameters: int) -> str:
+    stages, side = ", ".join(map(str, config.bit.hidden_sizes)), config.image_size[0]
+    return (
+        f"DPT-hybrid in small, {parameters:,} parameters, float16, relative inverse depth, {side}×{side} pixels "
+        f"(photographs are squeezed to a square). BiT stages of {stages} channels, then a ViT of "
+        f"{config.num_hidden_layers} blocks, width {config.hidden_size}, {config.num_attention_heads} heads; taps: "
+        f"stages 1 and 2, third and last block; fusion width {config.fusion_hidden_size}. A second head on the same "
+        f"neck tells {', '.join(COARSE)} apart."
+    )
+
+
+def piece(run: dict) -> str:
     """One run in words."""
-    plan, parts = run["plan"], []
-    for size, samples in ((plan["small"], plan["samples_small"]), (192, plan["samples_full"])):
-        parts += [f"{samples:,} samples at {size} pixels"] if samples else []
-    how = f"batch {plan['batch']}, AdamW from {plan['rate']:g} to 0, {run['minutes']:.0f} minutes on {run['machine']}"
-    return f"seed {plan['seed']}, {' and '.join(parts)}, {how}"
+    plan = run["plan"]
+    fall = f", falling to 0 over the last {100 * plan['cooldown']:.0f} % of the steps" if plan["cooldown"] else ""
+    how = f"batch {plan['batch']}, AdamW at {plan['rate']:g} after {plan['warmup']} steps{fall}"
+    return f"{plan['samples']:,} samples at {plan['size']} pixels, {how}, seed {plan['seed']}"
 
 
-def card(scores: dict, runs: list[dict], parameters: int) -> str:
-    """The card as Markdown. runs: the contents of runs.json."""
+def history(runs: list[dict]) -> str:
+    """All runs in words, with their sums."""
+    samples, hours = sum(run["plan"]["samples"] for run in runs), sum(run["minutes"] for run in runs) / 60
+    machines = " and ".join(dict.fromkeys(run["machine"] for run in runs))
+    pieces = "; then, from those weights, ".join(map(piece, runs))
+    return f"{samples:,} samples in {hours:.1f} hours on {machines}: {pieces}"
+
+
+def card(scores: dict, gates: list[Gate], runs: list[dict], config: DPTConfig, parameters: int) -> str:
+    """The card as Markdown. scores: of `evaluate --json`, with --pair; runs: the contents of runs.json."""
+    families = ", ".join(name.replace("_", " ") for name in FAMILIES)
+    pictures = " + ".join(f"{run['pictures']:,}" for run in runs)
     paragraphs = [
-        "dpt-mini is a **small demonstration model**, not a tool: it lets every command run without a network, and it "
-        "shows the whole way from training to picture. For real depth name a published model.",
+        verdict(gates),
         "",
-        f"- **Architecture**: DPT-hybrid in small, {parameters:,} parameters, float16, relative inverse depth, 192×192 "
-        "pixels (photographs are squeezed to a square). Three BiT stages of 64, 128 and 256 channels, two blocks each, "
-        "then a ViT of 6 blocks, width 192, 3 heads; taps: stages 1 and 2, third and last block; "
-        "fusion width 64.",
-        f"- **Data**: {runs[-1]['pictures']:,} scenes rendered by `training/` (rooms, streets, fields, "
-        "tabletops, corridors, people made of balls and cylinders), each seen several times, cropped "
-        "and recoloured; not one photo.",
-        f"- **Training**: {'; then, from those weights, '.join(map(sentence, runs))}. Scale-and-shift-invariant loss "
-        "with gradient matching. `training/README.md` has the commands that do it again.",
+        f"- **Architecture**: {architecture(config, parameters)}",
+        f"- **Data**: {pictures} scenes rendered by `training/`, a figure per run ({families}), each seen several "
+        "times, cropped and recoloured; not one photo.",
+        f"- **Training**: {history(runs)}. Scale-and-shift-invariant loss with gradient matching, and cross entropy "
+        "for the classes. `training/README.md` has the commands that do it again, `training/curve.csv` the learning "
+        "curve.",
+        "",
+        "The gates, on photographs: AbsRel after scale and shift, with a measured depth, beside the plane that fits it "
+        "best; correlation with a large model's answer beside that of the height in the picture; and the order of near "
+        "and far, a rank correlation with either before any fit.",
+        "",
+        *format_gates(gates),
         "",
         f"On {scores['rendered']['all']['model']['pictures']} rendered scenes it never saw. Scale and shift are fitted "
         "per picture in 1/z, for the baselines too; the plane is fitted to the truth itself, with three free numbers. "
         "AbsRel is the median over the pictures, the others are means.",
         "",
-        *score_table(scores["rendered"]),
+        *depth_table(scores["rendered"]),
         "On one real RGB-D photograph (Redwood, from Open3D's test data), in the same way:",
         "",
-        *score_table(scores["pair"]),
+        *depth_table(scores["pair"]),
+        "The second head on the same rendered scenes, with walls, ceilings and buildings called upright, and "
+        "everything else that stands about an object: the share of pixels that are right, and intersection over union.",
+        "",
+        *class_table(scores["classes"]),
         *PHOTOS.read_text(encoding="utf-8").strip().split("\n\n"),
     ]
-    return "\n".join(
-        textwrap.fill(p, 120, subsequent_indent="  " * p.startswith("- ")) if p else "" for p in paragraphs
-    )
+    return "\n".join(p if p.startswith("|") else wrap(p) for p in paragraphs)
 
 
-def install(model: Path, scores: Path, assets: Path, readme: Path) -> None:
-    """Convert `model` (transformers' folder) into the package's assets and write its card there and into the README."""
+def wrap(paragraph: str) -> str:
+    return textwrap.fill(paragraph, 120, subsequent_indent="  " * paragraph.startswith("- "))
+
+
+def install(model: Path, scores: Path, gates: Path, assets: Path, readme: Path, curve: Path) -> None:
+    """Put `model`, transformers' folder, into the package's assets, with its card there and in the README.
+
+    The second head goes as it is, the learning curve to `curve`.
+    """
     print(convert(model, assets, dtype="float16"))
-    parameters = DPTForDepthEstimation.from_pretrained(assets).num_parameters
-    text = card(json.loads(scores.read_text()), json.loads((model / "runs.json").read_text()), parameters)
+    beside = assets / "segmentation"
+    beside.mkdir(exist_ok=True)
+    for source in (model / beside.name / CONFIG, model / beside.name / HEAD, assets / PROCESSOR):
+        shutil.copy(source, beside)
+    shutil.copy(model / CURVE, curve)
+    depth = DPTForDepthEstimation.from_pretrained(assets)
+    runs = json.loads((model / "runs.json").read_text())
+    text = card(json.loads(scores.read_text()), read_gates(gates), runs, depth.config, depth.num_parameters)
     (assets / "README.md").write_text(f"# dpt-mini\n\n{text}\n", encoding="utf-8")
     whole = readme.read_text(encoding="utf-8")
     if not (START in whole and END in whole):

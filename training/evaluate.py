@@ -1,6 +1,7 @@
-"""Scores of any predict(rgb) -> relative inverse depth, beside the baselines, as a table and as JSON.
+"""Scores of both heads, each beside its baselines, as a table and as JSON.
 
 predict: (H, W, 3) uint8 -> (h, w) float, larger is nearer; another size than the picture's is stretched to it
+segment: (H, W, 3) uint8 -> (H, W) integers, index into things.COARSE
 """
 
 import json
@@ -12,8 +13,10 @@ from PIL import Image
 
 from . import families, metrics
 from .dataset import open_maps
+from .things import COARSE, COARSE_OF
 
 Predict = Callable[[np.ndarray], np.ndarray]
+Segment = Callable[[np.ndarray], np.ndarray]
 Sample = tuple[str, np.ndarray, np.ndarray, np.ndarray]  # group, rgb (H, W, 3), inverse (H, W) 1/m, seen (H, W) bool
 FARTHEST = 500.0  # metres; rendered things behind it count as sky, which is not scored
 METHODS = ("model", "constant", "vertical", "plane")
@@ -32,6 +35,13 @@ def rendered_samples(data: Path, limit: int | None = None) -> Iterator[Sample]:
     for i in maps.written()[:limit]:
         inverse = maps.inverse[i].astype(np.float32)
         yield families.NAMES[maps.family[i]], maps.rgb[i], inverse, inverse > 1 / FARTHEST
+
+
+def rendered_classes(data: Path, limit: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Picture (H, W, 3) and true coarse class (H, W) of the held-out rendered scenes."""
+    maps = open_maps(data / "held_out")
+    for i in maps.written()[:limit]:
+        yield maps.rgb[i], np.array(COARSE_OF)[maps.label[i]]
 
 
 def read_pair(colour: Path, depth: Path) -> Sample:
@@ -73,6 +83,26 @@ def summary(values: list[metrics.Score]) -> dict[str, float]:
     }
 
 
+def evaluate_classes(segment: Segment, samples: Iterable[tuple[np.ndarray, np.ndarray]]) -> dict[str, dict]:
+    """{"model" or "majority": {accuracy, mean_iou, iou: {class: share}}}; the pixels of all pictures count alike."""
+    counts = sum(metrics.confusion(classes, segment(rgb), len(COARSE)) for rgb, classes in samples)
+    result = {}
+    for method, matrix in (("model", counts), ("majority", metrics.always_most_frequent(counts))):
+        accuracy, iou = metrics.class_scores(matrix)
+        by_name = dict(zip(COARSE, iou.tolist(), strict=True))
+        result[method] = {"accuracy": accuracy, "mean_iou": float(iou.mean()), "iou": by_name}
+    return result
+
+
+def format_classes(result: dict) -> str:
+    """Rows methods, columns accuracy and intersection over union."""
+    lines = [f"{'':10}" + "".join(f"{name:>10}" for name in ("accuracy", "mean IoU", *COARSE))]
+    for method, s in result.items():
+        cells = (s["accuracy"], s["mean_iou"], *s["iou"].values())
+        lines.append(f"{method:10}" + "".join(f"{cell:>10.3f}" for cell in cells))
+    return "\n".join(lines)
+
+
 def format_table(result: dict) -> str:
     """Rows groups, columns methods, cells AbsRel / delta1 / rank correlation."""
     width = max(map(len, result)) + 2
@@ -93,6 +123,24 @@ def predictor(folder: Path) -> Predict:
     return lambda rgb: run(rgb)["predicted_depth"]
 
 
+def segmenter(folder: Path) -> Segment | None:
+    """segment() of the second head in the same way, None where the folder has no second head."""
+    from minidpt import pipeline
+    from minidpt.checkpoints import with_head
+
+    if with_head(folder, "segmentation") == folder:
+        return None
+    run = pipeline("image-segmentation", model=folder)
+
+    def segment(rgb: np.ndarray) -> np.ndarray:
+        classes = np.empty(rgb.shape[:2], np.int64)
+        for found in run(rgb):
+            classes[np.asarray(found["mask"]) > 0] = COARSE.index(found["label"])
+        return classes
+
+    return segment
+
+
 def evaluate_folder(
     model: Path,
     data: Path,
@@ -101,13 +149,16 @@ def evaluate_folder(
     pair: tuple[Path, Path] | None = None,
     json_path: Path | None = None,
 ) -> dict:
-    """Print, write and return the scores of a saved folder on the held-out scenes, and on one RGB-D pair."""
-    predict = predictor(model)
+    """Print, write and return the scores of a saved folder on the held-out scenes, and of its depth on one pair."""
+    predict, segment = predictor(model), segmenter(model)
     results = {"rendered": evaluate(predict, rendered_samples(data, limit))}
     if pair:
         results["pair"] = evaluate(predict, [read_pair(*pair)])
     for name, result in results.items():
         print(f"\n{name}: {format_table(result)}")
+    if segment:
+        results["classes"] = evaluate_classes(segment, rendered_classes(data, limit))
+        print(f"\nclasses: accuracy and intersection over union\n{format_classes(results['classes'])}")
     if json_path:
         json_path.write_text(json.dumps(results, indent=1) + "\n")
     return results

@@ -1,7 +1,9 @@
-"""AbsRel, delta1 and rank correlation of a relative inverse depth, and three baselines without a network. NumPy only.
+"""What an answer is worth, beside what can be had without a network. NumPy only.
 
-A relative inverse depth has no unit, so scale and shift are fitted per picture by least squares in 1/z before z is
-compared. The fit flatters: report the baselines, fitted the same way, beside every number.
+Depth: AbsRel, delta1 and rank correlation, beside three baselines. A relative inverse depth has no unit, so scale and
+shift are fitted per picture by least squares in 1/z before z is compared. The fit flatters: report the baselines,
+fitted the same way, beside every number. Classes: accuracy and intersection over union, beside those of the most
+frequent class.
 """
 
 from typing import NamedTuple
@@ -28,12 +30,16 @@ def fit(columns: list[np.ndarray], inverse: np.ndarray) -> np.ndarray:
     return np.clip(fitted, 0.5 * inverse.min(), None)
 
 
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Pearson's correlation of a and b (P,); 0 where one of them is constant."""
+    return 0.0 if np.ptp(a) == 0 or np.ptp(b) == 0 else float(np.corrcoef(a, b)[0, 1])
+
+
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
     """Spearman's correlation of a and b (P,); ties in order of appearance. 0 where one of them is constant."""
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
-    ranks = [np.argsort(np.argsort(x, kind="stable"), kind="stable") for x in (a, b)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    return correlation(*(np.argsort(np.argsort(x, kind="stable"), kind="stable") for x in (a, b)))
 
 
 def compare(fitted: np.ndarray, inverse: np.ndarray, raw: np.ndarray) -> Score:
@@ -66,3 +72,26 @@ def baselines(inverse: np.ndarray, seen: np.ndarray) -> dict[str, Score]:
         fitted = fit(basis, truth)
         scores[name] = compare(fitted, truth, y if name == "vertical" else fitted)
     return scores
+
+
+def confusion(truth: np.ndarray, answer: np.ndarray, classes: int) -> np.ndarray:
+    """Pixels of each class (row) that were taken for each class (column): (K, K).   truth, answer: (H, W) in 0..K-1"""
+    pairs = classes * truth.astype(np.int64) + answer
+    return np.bincount(pairs.ravel(), minlength=classes**2).reshape(classes, classes)
+
+
+def always_most_frequent(counts: np.ndarray) -> np.ndarray:
+    """The confusion (K, K) of an answer that is everywhere the most frequent class of the truth."""
+    constant = np.zeros_like(counts)
+    constant[:, counts.sum(1).argmax()] = counts.sum(1)
+    return constant
+
+
+def class_scores(counts: np.ndarray) -> tuple[float, np.ndarray]:
+    """Confusion (K, K) -> accuracy, the share of pixels that are right, and intersection over union of each class (K,).
+
+    A class that is neither in the truth nor in the answer has 0.
+    """
+    right = counts.diagonal()
+    union = counts.sum(0) + counts.sum(1) - right
+    return float(right.sum() / counts.sum()), right / np.maximum(union, 1)

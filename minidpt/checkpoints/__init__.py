@@ -22,13 +22,14 @@ from ..files import publish_bytes
 from ..params import Named, Tensor
 from .entries import Entry
 from .formats import index
-from .locate import CONFIG, PROCESSOR, WEIGHTS, Source, locate, locate_file
+from .locate import CONFIG, HEAD, PROCESSOR, WEIGHTS, Source, locate, locate_file, with_head
 from .on_disk import OnDisk
 from .safetensors_files import write
 from .transformers_names import current_name, reason_to_ignore
 
 __all__ = [
     "CONFIG",
+    "HEAD",
     "PROCESSOR",
     "WEIGHTS",
     "Entry",
@@ -40,6 +41,7 @@ __all__ = [
     "locate",
     "locate_file",
     "save",
+    "with_head",
 ]
 
 
@@ -47,6 +49,8 @@ def contents(source: Source) -> dict[str, Entry]:
     """Every tensor in a model's files, by its name on disk."""
     found: dict[str, Entry] = {}
     for path in source.weights:
+        if path.name == HEAD:
+            found = {name: entry for name, entry in found.items() if not name.startswith("head.")}
         for name, entry in index(path).items():
             if name in found:
                 raise CheckpointError(f"{source.name}: {name} is in {found[name].path.name} and in {path.name}")

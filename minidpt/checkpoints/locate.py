@@ -2,20 +2,20 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
 from ..errors import CheckpointError
-from ..presets import did_you_mean, full_name, preset
+from ..presets import EMBEDDED, did_you_mean, full_name, preset
 from ..schema import read_json
 from . import hub
 
 CONFIG, PROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
 TORCH_WEIGHTS = "pytorch_model.bin"
+HEAD = "head.safetensors"  # in a folder without other weights: another head for the model in the folder above
 INDEX = ".index.json"  # behind the name of the weights where they lie in shards
 LONE_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
-EMBEDDED = ("dpt-mini",)
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 SHARD = re.compile(r"(?!\.)[\w.-]+")
 MAX_SHARDS = 1_000
@@ -23,7 +23,10 @@ MAX_SHARDS = 1_000
 
 @dataclass(frozen=True)
 class Source:
-    """A model's files.   config is None where a lone weights file has none beside it."""
+    """A model's files.   config is None where a lone weights file has none beside it.
+
+    A last file of weights named HEAD takes the place of the head in those before it.
+    """
 
     name: str
     config: Path | None
@@ -33,6 +36,9 @@ class Source:
 def locate(name: str | Path, *, revision: str | None = None) -> Source:
     """Find a model's config and weights. CheckpointError or HubError if there is no such model."""
     path = _path(name)
+    if (path / HEAD).is_file() and not (path / WEIGHTS).is_file():
+        above = locate(path.resolve().parent)
+        return replace(above, name=str(name), config=path / CONFIG, weights=(*above.weights, path / HEAD))
     if not path.is_file():
         return source_from(str(name), _getter(name, path, revision))
     if path.suffix.lower() not in LONE_SUFFIXES:
@@ -41,6 +47,11 @@ def locate(name: str | Path, *, revision: str | None = None) -> Source:
         )
     config = path.with_name(CONFIG)
     return Source(str(name), config if config.is_file() else None, (path,))
+
+
+def with_head(name: str | Path, task: str) -> str | Path:
+    """The name of a model's folder for another task, dpt-mini/segmentation for example; its own if it has none."""
+    return f"{name}/{task}" if (_path(name) / task / CONFIG).is_file() else name
 
 
 def locate_file(name: str | Path, filename: str, *, revision: str | None = None) -> Path:
@@ -94,7 +105,9 @@ def source_from(name: str, get: Callable[[str], Path]) -> Source:
         weights = _whole_or_shards(name, whole, get)
         if weights:
             return Source(name, config, weights)
-    raise CheckpointError(f"{name}: has neither {WEIGHTS} nor {TORCH_WEIGHTS}, whole or in shards")
+    raise CheckpointError(
+        f"{name}: has neither {WEIGHTS} nor {TORCH_WEIGHTS}, whole or in shards, nor {HEAD} for the model above it"
+    )
 
 
 def _whole_or_shards(name: str, whole: str, get: Callable[[str], Path]) -> tuple[Path, ...]:

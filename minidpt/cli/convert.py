@@ -13,7 +13,9 @@ KINDS = ("relative", "nyu", "kitti", "v1", "v2", "hypersim", "vkitti")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="SRC", help="a folder, a weights file, a Hub id or dpt-mini")
+    parser.add_argument(
+        "source", metavar="SRC", help="a folder, a weights file, a Hub id, dpt-mini or dpt-mini/segmentation"
+    )
     parser.add_argument("destination", metavar="DST", help="the folder to write")
     parser.add_argument("--dtype", choices=DTYPES, help="of the written weights (default: float32)")
     parser.add_argument("--backbone", metavar="FILE", help="the encoder's file, where SRC is a DPT head of DINOv2")

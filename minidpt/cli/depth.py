@@ -11,7 +11,6 @@ from . import options
 from .inputs import about_run, for_each, load_model, plan_outputs
 from .report import note
 
-EMBEDDED = "dpt-mini"
 ABOUT_EMBEDDED = (
     "dpt-mini is a small demonstration model trained on rendered scenes; for real work name a published one, "
     "--model Intel/dpt-large (needs: pip install huggingface_hub), or a local folder"
@@ -25,7 +24,7 @@ MEANINGS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_images(parser)
     options.add_output(parser)
-    options.add_model(parser, EMBEDDED)
+    options.add_model(parser)
     parser.add_argument(
         "--format",
         type=options.depth_formats,
@@ -61,7 +60,7 @@ def estimator(args: argparse.Namespace, formats: list[str], colormap: str) -> Ca
     @cache
     def load() -> tuple[Any, Any]:
         model, processor = load_model(args, AutoModelForDepthEstimation)
-        if args.model == EMBEDDED:
+        if args.model == options.EMBEDDED:
             note(ABOUT_EMBEDDED)
         return model, processor
 

@@ -56,7 +56,7 @@ def run_pull(args: argparse.Namespace) -> int:
 
 
 def run_path(args: argparse.Namespace) -> int:
-    return _said(str(_found(args).weights[0].parent))
+    return _said(str(_found(args).config.parent))
 
 
 def run_verify(args: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from .report import UsageError
 
 COLORMAPS = ("inferno", "turbo", "magma", "viridis", "Spectral_r", "gray")
 DEPTH_FORMATS = ("png16", "npy", "pfm", "tiff", "png", "json")
+EMBEDDED = "dpt-mini"
 BACKENDS = ("auto", "numpy", "numba", "cuda")
 PRECISIONS = ("highest", "high", "medium")
 MAX_SIDE = 16384  # of --size: far above any published model, low enough that a typing error does not fill the memory
@@ -42,9 +43,9 @@ def add_output(parser: argparse.ArgumentParser, default: str = ".") -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object per input instead of one line")
 
 
-def add_model(parser: argparse.ArgumentParser, default: str | None) -> None:
-    where = "a folder, a weights file or a hub id" + (f" (default: {default})" if default else "")
-    parser.add_argument("--model", default=default, metavar="ID_OR_PATH", help=where)
+def add_model(parser: argparse.ArgumentParser) -> None:
+    where = "a folder, a weights file or a hub id (default: %(default)s)"
+    parser.add_argument("--model", default=EMBEDDED, metavar="ID_OR_PATH", help=where)
     parser.add_argument("--revision", metavar="R", help="branch, tag or commit of a hub model")
 
 

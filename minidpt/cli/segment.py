@@ -2,19 +2,25 @@
 
 import argparse
 import time
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from ..cpus import bound_pools
 from . import options
 from .inputs import about_run, for_each, load_model, plan_outputs
-from .report import UsageError
+from .report import note
+
+ABOUT_EMBEDDED = (
+    "dpt-mini is a small demonstration model trained on rendered scenes, with four coarse classes; for real work name "
+    "a published one, --model Intel/dpt-large-ade (needs: pip install huggingface_hub), or a local folder"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_images(parser)
     options.add_output(parser)
-    options.add_model(parser, None)
+    options.add_model(parser)
     parser.add_argument("--npy", action="store_true", help="add the labels as an array")
     parser.add_argument("--overlay", action="store_true", help="add the picture under the classes' colours")
     parser.add_argument("--legend", action="store_true", help="add a picture of the classes' colours and names")
@@ -22,20 +28,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.model is None:
-        raise UsageError("no model for segmentation is embedded; name one, for example --model Intel/dpt-large-ade")
     bound_pools(args.threads)
-    from .. import DPTForSemanticSegmentation, load_image
-    from ..pipelines import segment
-    from ..render import class_shares
-    from ..saving import SEGMENTATION_SUFFIXES, save_segmentation
+    from ..saving import SEGMENTATION_SUFFIXES
 
     formats = ["png", *(name for name in ("npy", "overlay", "legend") if getattr(args, name))]
     plan = plan_outputs(args.images, args.output, [SEGMENTATION_SUFFIXES[name] for name in formats])
+    return for_each(plan, segmenter(args, formats), args)
+
+
+def segmenter(args: argparse.Namespace, formats: list[str]) -> Callable[[str, str], dict[str, Any]]:
+    """`work(picture, stem)` for `for_each`. The model is loaded once, after the first picture could be read."""
+    from .. import DPTForSemanticSegmentation, load_image
+    from ..pipelines import segment
+    from ..render import class_shares
+    from ..saving import save_segmentation
 
     @cache
     def load() -> tuple[Any, Any]:
-        return load_model(args, DPTForSemanticSegmentation)
+        model, processor = load_model(args, DPTForSemanticSegmentation)
+        if args.model == options.EMBEDDED:
+            note(ABOUT_EMBEDDED)
+        return model, processor
 
     def work(picture: str, stem: str) -> dict[str, Any]:
         image = load_image(picture, **options.given(max_pixels=args.max_pixels))
@@ -59,4 +72,4 @@ def run(args: argparse.Namespace) -> int:
             **about,
         }
 
-    return for_each(plan, work, args)
+    return work

@@ -55,7 +55,15 @@ EMBEDDED: dict[str, dict[str, Any]] = {  # in the package itself, config and all
         "format": "safetensors",
         "bytes": 8_713_962,
         "bytes_are": "published",
-    }
+    },
+    "dpt-mini/segmentation": {  # the same but for the head
+        "kind": "segmentation",
+        "parameters": 4_352_932,
+        "licence": "mit",
+        "format": "safetensors",
+        "bytes": 8_789_330,
+        "bytes_are": "published",
+    },
 }
 UNTOLD: dict[str, Any] = {"published": [], "quality": {}, "notes": "", "unverified": []}
 FLOAT32_BYTES = 4

@@ -65,7 +65,7 @@ def read(opened: Opened, model: PreTrainedModel, notes: list[str]) -> tuple[dict
     if source.config is not None and not original and all(path.suffix == ".safetensors" for path in source.weights):
         load_file = importlib.import_module("safetensors.torch").load_file
         weights = {name: tensor for path in source.weights for name, tensor in load_file(path).items()}
-        return weights, read_json(source.config)
+        return {name: weights[name] for name in opened.found}, read_json(source.config)
     notes.append("not a safetensors file of transformers': it gets the weights and config that minidpt read")
     disk_name = model.disk_name(model.config)
     weights = {disk_name(name): torch.from_numpy(np.array(weight)) for name, weight in model.weights.items()}
