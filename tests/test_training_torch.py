@@ -10,9 +10,12 @@ torch = pytest.importorskip("torch", reason="training needs torch; it comes with
 pytest.importorskip("transformers", reason="training needs transformers; it comes with the parity extra")
 
 import training.__main__ as command  # noqa: E402
-from minidpt import DPTForDepthEstimation, pipeline  # noqa: E402
+from minidpt import DPTForDepthEstimation, DPTForSemanticSegmentation, pipeline  # noqa: E402
 from training import losses  # noqa: E402
+from training.card import CURVE  # noqa: E402
+from training.curve import FILE  # noqa: E402
 from training.dataset import open_maps, render_all  # noqa: E402
+from training.model import SIZE, build_mini, load_mini, save_mini  # noqa: E402
 from training.plan import Plan  # noqa: E402
 from training.train import Trainer  # noqa: E402
 
@@ -65,10 +68,28 @@ def test_one_command_goes_from_rendering_to_a_model_that_minidpt_runs(data, tmp_
     assert "rendered" in capsys.readouterr().out
     runs = json.loads((tmp_path / "run1" / "runs.json").read_text())
     assert [run["plan"]["seed"] for run in runs] == [0, 1]
-    assert json.loads((tmp_path / "scores.json").read_text())["rendered"]["all"]["model"]["pictures"] >= 1
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["rendered"]["all"]["model"]["pictures"] >= 1
+    assert 0 < scores["classes"]["model"]["accuracy"] < 1
+    assert (tmp_path / "run1" / CURVE).name == FILE
+    assert (tmp_path / "run1" / FILE).exists()
     depth = pipeline("depth-estimation", model=tmp_path / "run1")(np.zeros((40, 50, 3), np.uint8))["predicted_depth"]
     assert depth.shape == (40, 50)
     assert np.isfinite(depth).all()
     changed = DPTForDepthEstimation.from_pretrained(tmp_path / "run0").weights["head.conv1.weight"]
     again = DPTForDepthEstimation.from_pretrained(tmp_path / "run1").weights["head.conv1.weight"]
     assert not np.array_equal(changed, again)
+
+
+def test_minidpt_answers_as_the_model_that_was_saved(tmp_path):
+    torch.manual_seed(0)
+    pixels = torch.randn(2, 3, SIZE, SIZE)
+    save_mini(build_mini(pixels).state_dict(), tmp_path)
+    saved = load_mini(tmp_path).eval()
+    with torch.no_grad():
+        inverse, logits = saved(pixels)
+        logits = saved.segmentation.head[-1](logits)
+    found = DPTForDepthEstimation.from_pretrained(tmp_path)(pixels.numpy()).predicted_depth
+    assert_close(found, inverse.numpy(), rtol=1e-4, atol=1e-4, name="depth")  # two orders of summation, float32
+    found = DPTForSemanticSegmentation.from_pretrained(tmp_path)(pixels.numpy()).logits
+    assert_close(found, logits.numpy(), rtol=1e-4, atol=1e-4, name="logits")

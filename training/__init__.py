@@ -14,7 +14,8 @@ Reading order
     11 model.py        dpt-mini's configuration
     12 losses.py       the scale-and-shift-invariant loss
     13 plan.py, train.py   schedule and loop
-    14 metrics.py, evaluate.py   AbsRel and delta1 beside three baselines without a network
-    15 card.py         into the package, with a card
+    14 metrics.py, evaluate.py   scores of both heads on rendered scenes, beside baselines without a network
+    15 gates.py, sheet.py   what is asked on photographs: in numbers, and for eyes
+    16 card.py         into the package, with a card
 `python -m training --help` lists the commands, README.md tells what came out.
 """

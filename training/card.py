@@ -63,10 +63,10 @@ def verdict(gates: list[Gate]) -> str:
 
 
 def architecture(config: DPTConfig, parameters: int) -> str:
-    stages, side = ", ".join(map(str, config.bit.hidden_sizes)), config.image_size[0]
+    stages, side = ", ".join(map(str, config.bit.hidden_sizes)), config.image_size
     return (
-        f"DPT-hybrid in small, {parameters:,} parameters, float16, relative inverse depth, {side}×{side} pixels "
-        f"(photographs are squeezed to a square). BiT stages of {stages} channels, then a ViT of "
+        f"DPT-hybrid in small, {parameters:,} parameters for depth, float16, relative inverse depth, {side}×{side} "
+        f"pixels (photographs are squeezed to a square). BiT stages of {stages} channels, then a ViT of "
         f"{config.num_hidden_layers} blocks, width {config.hidden_size}, {config.num_attention_heads} heads; taps: "
         f"stages 1 and 2, third and last block; fusion width {config.fusion_hidden_size}. A second head on the same "
         f"neck tells {', '.join(COARSE)} apart."
@@ -135,6 +135,9 @@ def install(model: Path, scores: Path, gates: Path, assets: Path, readme: Path, 
 
     The second head goes as it is, the learning curve to `curve`.
     """
+    whole = readme.read_text(encoding="utf-8")
+    if not (START in whole and END in whole):
+        raise ValueError(f"{readme} has no {START} ... {END} to put the card between")
     print(convert(model, assets, dtype="float16"))
     beside = assets / "segmentation"
     beside.mkdir(exist_ok=True)
@@ -145,9 +148,6 @@ def install(model: Path, scores: Path, gates: Path, assets: Path, readme: Path, 
     runs = json.loads((model / "runs.json").read_text())
     text = card(json.loads(scores.read_text()), read_gates(gates), runs, depth.config, depth.num_parameters)
     (assets / "README.md").write_text(f"# dpt-mini\n\n{text}\n", encoding="utf-8")
-    whole = readme.read_text(encoding="utf-8")
-    if not (START in whole and END in whole):
-        raise ValueError(f"{readme} has no {START} ... {END} to put the card between")
     readme.write_text(
         re.sub(f"{START}.*?{END}", lambda _: f"{START}\n{text}\n{END}", whole, flags=re.DOTALL), encoding="utf-8"
     )
