@@ -1,21 +1,23 @@
 """How dpt-mini was made: scenes rendered here, trained on here, scored here. The package `minidpt` never imports this.
 
 Reading order
-    1  primitives.py   five shapes as rows of a table; where a ray meets them
-    2  textures.py     the colour of a surface point
-    3  raycast.py      a table of primitives -> linear colour, depth, class
-    4  frames.py, things.py   a thing's own axes; materials; the scene as a growing table
-    5  catalogue.py, people.py, animals.py, plants.py, thin.py   what stands in scenes
-    6  close.py, indoor.py, outdoor.py, families.py   the kinds of scene, each with the photographer's standpoint.py
-    7  camera.py, lens.py   light, point of view, and what a camera does to the picture
-    8  scenes.py       render(seed, height, width): all of the above in one call
-    9  dataset.py      many pictures on disk
-    10 augment.py      as the network sees them
-    11 model.py        dpt-mini's configuration
-    12 losses.py       the scale-and-shift-invariant loss
-    13 plan.py, train.py   schedule and loop
-    14 metrics.py, evaluate.py   scores of both heads on rendered scenes, beside baselines without a network
-    15 gates.py, sheet.py   what is asked on photographs: in numbers, and for eyes
-    16 card.py         into the package, with a card
-`python -m training --help` lists the commands, README.md tells what came out.
+     1  primitives.py   eight shapes as rows of a table; where a ray meets them. blobs.py: balls that melt into bodies
+     2  textures.py     the colour of a surface point, and the holes in it
+     3  rays.py, tiles.py   what a ray meets first; short lists, so that it need not ask everybody
+     4  light.py, raycast.py   what comes from there to the camera; a table of primitives -> colour, depth, class
+     5  frames.py, things.py   a thing's own axes; materials; the scene as a growing table
+     6  catalogue.py, thin.py   things that are the same each time; bicycles, fences, stairs, curtains
+     7  people.py, animals.py, plants.py   what lives
+     8  standpoint.py, close.py, indoor.py, outdoor.py, families.py   eleven kinds of scene, and where the camera stands
+     9  camera.py, lens.py   weather, point of view, and what a camera does to the picture
+    10  scenes.py       render(seed, height, width): all of the above in one call
+    11  dataset.py, augment.py   many pictures on disk; as the network sees them
+    12  model.py        a DPT-hybrid with two heads, and how its tokens start
+    13  losses.py       the scale-and-shift-invariant loss, and cross entropy
+    14  plan.py, train.py, curve.py   pieces of a training, the loop, the learning curve
+    15  metrics.py, evaluate.py   scores of both heads, each beside baselines without a network
+    16  gates.py, sheet.py   what is asked of photographs, by number and by eye
+    17  card.py, picture.py   into the package, with a card that follows from the gates; the example picture
+log.md tells what was tried and measured, photos.md what photographs show. `python -m training --help` lists the
+commands, README.md tells how to use them. notebooks/12_training_dpt_mini.ipynb tells the whole as a lesson.
 """

@@ -1,13 +1,13 @@
 """Render scenes, train dpt-mini on them, score it.
 
-python -m training render     pictures with exact depth, about 70 a second on two cores
-python -m training train      one run, about an hour on two cores; --resume after a stop, --init from finished weights
+python -m training render     pictures with exact depth, 37 a second on two cores
+python -m training train      one piece; --resume after a stop, --init from the weights of the piece before
 python -m training evaluate   both heads on rendered scenes: depth beside constant, vertical gradient and best plane
 python -m training gates      what the model has to reach on photographs, and whether it does
 python -m training sheet      photographs beside depth and classes of one model or several
 python -m training picture    the package's example picture
 python -m training card       convert a trained folder into the package and write its card
-python -m training reproduce  render, train (both runs of plan.RECIPE) and evaluate, with one seed
+python -m training reproduce  render, train (all pieces of plan.RECIPE) and evaluate, with one seed
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 from .plan import RECIPE, Plan, keep_memory
 
 DATA, RUN = Path("training/data"), Path("training/runs/dpt-mini")
-PICTURES, HELD_OUT, SIZE = 30_000, 512, 192
+PICTURES, HELD_OUT, SIZE = 21_000, 256, 160
 
 
 def add_render(p: argparse.ArgumentParser) -> None:
@@ -96,7 +96,7 @@ def run_train(a: argparse.Namespace) -> None:
 
 
 def run_recipe(a: argparse.Namespace) -> Path:
-    """Every run of the recipe, each in a folder of its own below --out; the last one's is the result."""
+    """Every piece of the recipe, each in a folder of its own below --out; the last one's is the result."""
     from .train import train
 
     folder = None

@@ -34,13 +34,13 @@ BREEDS = {
     "rabbit": Breed(0.2, 0.1, 0.09, 0.06, 0.055, 0.02, 0.12, True, 0.03),
 }  # fmt: skip
 FEATHERS = ("fur", "fur", "white", "paint", "dark")
-PETS, HERD = (
-    ("cat", "cat", "cat", "dog", "dog", "hound", "rabbit", "fox"),
-    ("horse", "cow", "cow", "sheep", "sheep", "dog"),
-)
+PETS = ("cat", "cat", "cat", "dog", "dog", "hound", "rabbit", "fox")
+HERD = ("horse", "cow", "cow", "sheep", "sheep", "dog")
 
 
 class Coat(NamedTuple):
+    """The looks of one animal."""
+
     fur: Look
     light: Look  # muzzle, chest, paws
     patch: Look
@@ -48,6 +48,7 @@ class Coat(NamedTuple):
 
 
 def draw_coat(random: Random, material: str = "fur") -> Coat:
+    """A coat, plain or with lighter parts and patches."""
     fur = draw_look(random, material)
     other = draw_look(random, random.choice((material, "white")))
     light, patch = (other if random.random() < 0.5 else fur for _ in range(2))
@@ -68,27 +69,13 @@ def animal_head(scene: Scene, random: Random, head: Frame, breed: Breed, coat: C
         scene.fit(head, BALL, (side * 0.44, 0.15, 0.89), (0.1, 0.13, 0.08), dark, BEING)
         if breed.upright:
             lean = -side * random.uniform(0.15, 0.5)
-            scene.fit(
-                head,
-                CONE,
-                (side * 0.62, 0.75 + ear * 0.4, -0.1),
-                (0.45, 0.35 + ear * 0.5, 0.2),
-                coat.fur,
-                BEING,
-                (0, 0, lean),
-            )
+            at, half = (side * 0.62, 0.75 + ear * 0.4, -0.1), (0.45, 0.35 + ear * 0.5, 0.2)
+            scene.fit(head, CONE, at, half, coat.fur, BEING, (0, 0, lean))
             inside = (side * 0.62, 0.72 + ear * 0.38, 0.02)
             scene.fit(head, CONE, inside, (0.28, 0.25 + ear * 0.4, 0.12), coat.skin, BEING, (0, 0, lean))
         else:
-            scene.fit(
-                head,
-                BALL,
-                (side * 0.98, 0.1, -0.1),
-                (0.16, 0.3 + ear * 0.5, 0.4),
-                coat.patch,
-                BEING,
-                (0, 0, side * 0.4),
-            )
+            half = (0.16, 0.3 + ear * 0.5, 0.4)
+            scene.fit(head, BALL, (side * 0.98, 0.1, -0.1), half, coat.patch, BEING, (0, 0, side * 0.4))
 
 
 def trunk(breed: Breed, pose: str) -> tuple[Vector, Vector]:
@@ -102,14 +89,13 @@ def trunk(breed: Breed, pose: str) -> tuple[Vector, Vector]:
 
 
 def animal_legs(scene: Scene, frame: Frame, breed: Breed, pose: str, coat: Coat) -> None:
+    """Four legs with paws, folded where it lies, the hind ones where it sits."""
     random, g, r, (hip, chest) = scene.random, breed.girth, breed.girth * 0.3, trunk(breed, pose)
     for side in (1, -1):
         step, x = random.gauss(0, 0.2) * breed.leg, side * 0.5 * g
         if pose == "lying":
-            shoulder, paw = (
-                (side * 0.7 * g, 0.5 * g, chest[2]),
-                (x, r, chest[2] + random.uniform(0.3, 1) * breed.leg + g),
-            )
+            shoulder = (side * 0.7 * g, 0.5 * g, chest[2])
+            paw = (x, r, chest[2] + random.uniform(0.3, 1) * breed.leg + g)
         else:
             shoulder, paw = (x, chest[1], chest[2]), (x, r * 0.7, chest[2] + step)
         scene.rod(frame, shoulder, paw, r * 1.1, coat.fur, BEING, BLOB)
@@ -185,15 +171,8 @@ def plush(scene: Scene, frame: Frame) -> None:
     scene.fit(head, BALL, (0, -0.12, 1.08), (0.13, 0.1, 0.08), dark, OBJECT)
     tall = random.choice((0.35, 0.35, 1.1))  # a bear's or a rabbit's ears
     for side in (1, -1):
-        scene.fit(
-            head,
-            BALL,
-            (side * 0.75, 0.6 + tall * 0.5, -0.1),
-            (0.32, tall, 0.18),
-            coat.patch,
-            OBJECT,
-            (0, 0, -side * 0.3),
-        )
+        at = (side * 0.75, 0.6 + tall * 0.5, -0.1)
+        scene.fit(head, BALL, at, (0.32, tall, 0.18), coat.patch, OBJECT, (0, 0, -side * 0.3))
         scene.fit(head, BALL, (side * 0.38, 0.15, 0.85), (0.1, 0.1, 0.08), dark, OBJECT)
         scene.rod(frame, (side * 0.17, 0.42, 0.03), (side * 0.36, 0.2, 0.15), 0.085, coat.fur, OBJECT, BLOB)
         scene.rod(frame, (side * 0.12, 0.1, 0.05), (side * 0.25, 0.08, 0.42), 0.11, coat.fur, OBJECT, BLOB)

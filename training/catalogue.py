@@ -10,7 +10,7 @@
 import math
 from typing import NamedTuple
 
-from .primitives import BALL, BLOB, BOX, CONE, CYLINDER, RING, ROOF
+from .primitives import BALL, BOX, CONE, CYLINDER, RING, ROOF
 
 INDOOR_TEXT = """
 table object: box 0 .72 0 .65 .02 .42 wood; rod .58 0 .36 .58 .71 .36 .028 wood x z; box 0 .66 0 .56 .04 .34 wood
@@ -64,7 +64,6 @@ oven object: box 0 .44 0 .3 .44 .3 metal; box 0 .42 .302 .24 .2 .008 dark; rod -
     box 0 .885 0 .3 .006 .3 dark
 fridge object: box 0 .9 0 .33 .9 .32 white; box 0 1.3 .325 .32 .48 .008 white; box 0 .42 .325 .32 .38 .008 white;
     rod .26 .9 .36 .26 1.2 .36 .01 metal
-bathtub object: box 0 .28 0 .8 .28 .37 white; ball 0 .58 0 .7 .25 .3 white; rod .7 .56 -.2 .7 .8 -.2 .015 metal
 lamp object: cylinder 0 .02 0 .15 .02 .15 dark; rod 0 0 0 0 1.45 0 .012 metal; cylinder 0 1.5 0 .19 .14 .19 glow
 pendant object: rod 0 -.9 0 0 0 0 .005 dark; ball 0 -1 0 .17 .12 .17 glow
 radiator object: box 0 .45 0 .5 .3 .04 white; box 0 .45 .03 .48 .27 .025 slats
@@ -163,7 +162,6 @@ well_rock object: ball 0 .2 0 .6 .4 .5 stone; ball .4 .1 .2 .35 .25 .3 stone; ba
 boat vehicle: ball 0 .15 0 .8 .45 2.2 paint; box 0 .5 0 .6 .05 1.6 wood; rod 0 .5 .2 0 4.5 .2 .04 metal;
     box 0 .85 -.5 .45 .35 .6 white
 tent object: roof 0 .75 0 1.1 .75 1.3 awning
-flag object: rod 0 0 0 0 6 0 .04 metal; box .65 5.4 0 .6 .4 .01 petal yaw 12
 playground object: rod 1.5 0 .8 1.5 2.2 0 .04 paint x; rod 1.5 0 -.8 1.5 2.2 0 .04 paint x;
     rod -1.5 2.2 0 1.5 2.2 0 .04 paint; rod .3 2.2 0 .3 .55 .1 .008 metal; rod .7 2.2 0 .7 .55 .1 .008 metal;
     box .5 .53 .1 .22 .02 .1 dark
@@ -172,7 +170,7 @@ motorbike vehicle: ring 0 .32 .68 .32 .06 .32 dark roll 90; ring 0 .32 -.68 .32 
     rod 0 .32 .68 0 .95 .42 .035 metal; rod -.35 1 .35 .35 1 .35 .016 metal; ball 0 .85 .55 .1 .1 .08 glow;
     rod .12 .35 -.1 .14 .4 -.8 .045 metal
 """
-KINDS = {"box": BOX, "ball": BALL, "cylinder": CYLINDER, "roof": ROOF, "cone": CONE, "ring": RING, "blob": BLOB}
+KINDS = {"box": BOX, "ball": BALL, "cylinder": CYLINDER, "roof": ROOF, "cone": CONE, "ring": RING}
 
 
 class Part(NamedTuple):
@@ -186,6 +184,7 @@ class Part(NamedTuple):
 
 
 def read_part(text: str) -> Part:
+    """One part from its words, see above."""
     kind, *words = text.split()
     count = 7 if kind == "rod" else 6
     numbers, material, rest = [float(word) for word in words[:count]], words[count], words[count + 1 :]

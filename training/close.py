@@ -79,6 +79,7 @@ def still_life(scene: Scene, random: Random) -> Subject:
 
 
 def toy(scene: Scene, random: Random) -> Subject:
+    """One plush animal, or two."""
     size = random.uniform(0.2, 0.5)
     plush(scene, scene.frame(0, 0, math.pi + random.gauss(0, 0.5), size=size))
     if random.random() < 0.3:
@@ -135,13 +136,9 @@ def indoors(scene: Scene, random: Random, scale: float, bright: bool) -> None:
     scene.add(PLANE, (0, 2.6 - floor, 0), (1, 1, 1), "white", CEILING)
     look, back = draw_look(random, wall), max(back, 0.8 if floor else 0.5)
     left, right = -random.uniform(1.2, 4), random.uniform(1.2, 4)
-    for at, half in (
-        ((0, 1, back), (8, 3, 0.05)),
-        ((left, 1, 0), (0.05, 3, 8)),
-        ((right, 1, 0), (0.05, 3, 8)),
-        ((0, 1, -4), (8, 3, 0.05)),
-    ):
-        scene.add(BOX, at, half, look, WALL)
+    across, along = (8, 3, 0.05), (0.05, 3, 8)
+    for x, z, half in ((0, back, across), (left, 0, along), (right, 0, along), (0, -4, across)):
+        scene.add(BOX, (x, 1, z), half, look, WALL)
     for _ in range(random.randrange(4)):
         what = random.choice(("window", "poster", "white", "wood", "curtain"))
         half = (random.uniform(0.2, 0.6), random.uniform(0.25, 0.7), 0.02)
@@ -149,13 +146,8 @@ def indoors(scene: Scene, random: Random, scale: float, bright: bool) -> None:
         scene.add(BOX, at, half, what, OPENING)
         scene.add(BOX, (at[0], at[1], at[2] + 0.005), (half[0] + 0.05, half[1] + 0.05, 0.02), "white", OPENING)
     for _ in range(random.randrange(1, 5) if back > 1.4 else 0):
-        scene.put(
-            random.choice(FURNITURE),
-            random.uniform(left, right) * 0.8,
-            back - 0.4,
-            math.pi + random.gauss(0, 0.2),
-            y=-floor,
-        )
+        name, x = random.choice(FURNITURE), random.uniform(left, right) * 0.8
+        scene.put(name, x, back - 0.4, math.pi + random.gauss(0, 0.2), y=-floor)
 
 
 INSIDE = {pet: 0.5, bust: 0.45, bouquet: 0.05, still_life: 0.9, toy: 0.85, perched: 0.05}  # share taken in rooms

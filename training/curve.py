@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from . import metrics
-from .augment import to_pixels
+from .augment import nearest_pixels, squeeze, to_pixels
 from .dataset import Maps
 from .evaluate import FARTHEST
 from .losses import anchor_goal, normalise
@@ -19,13 +19,13 @@ from .model import Mini
 from .things import COARSE_OF
 
 FILE = "curve.csv"
-COLUMNS = ("samples", "hours", "size", "training_point", "point", "abs_rel", "delta1", "accuracy")
-PICTURES, TOGETHER = 128, 16
+COLUMNS = ("samples", "hours", "size", "training_point", "point", "abs_rel", "delta1", "accuracy")  # size: the piece's
+PICTURES, TOGETHER = 128, 16  # held-out scenes that are scored, and how many at a time
 SIZE = 128  # pixels a side, whatever the piece's: numbers of one curve must be comparable
 
 
 class Curve:
-    """Rows of COLUMNS. Samples and hours count from the first piece on."""
+    """Rows of COLUMNS as text. Samples and hours count from the first piece on."""
 
     def __init__(self, before: Path | None = None):
         """before: the folder that the weights come from; without a curve there, a new one starts."""
@@ -41,6 +41,7 @@ class Curve:
         self.rows.append([str(cell) for cell in row])
 
     def write(self, folder: Path) -> None:
+        """All rows so far to folder/curve.csv."""
         with open(folder / FILE, "w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([COLUMNS, *self.rows])
 
@@ -53,17 +54,14 @@ def held_out_scores(model: Mini, maps: Maps, size: int = SIZE) -> dict[str, floa
     """
     model.eval().read_size(size)
     device = next(model.parameters()).device
+    nearest = nearest_pixels(maps.rgb.shape[1], size)
     points, scores, right = [], [], []
     for first in range(0, min(PICTURES, len(maps.written())), TOGETHER):
         index = maps.written()[first : first + TOGETHER]
-        full = maps.rgb.shape[1]
-        nearest = ((np.arange(size) + 0.5) * full / size).astype(int)
-        rgb = torch.from_numpy(maps.rgb[index]).permute(0, 3, 1, 2).float() / 255
-        if full != size:
-            rgb = interpolate(rgb, (size, size), mode="bilinear", antialias=True)
         inverse = maps.inverse[index][:, nearest[:, None], nearest].astype(np.float32)
-        classes = np.array(COARSE_OF)[maps.label[index][:, nearest[:, None], nearest]]
-        predicted, logits = (x.float().cpu() for x in model(to_pixels(rgb).to(device)))
+        classes = COARSE_OF[maps.label[index][:, nearest[:, None], nearest]]
+        pixels = to_pixels(squeeze(maps.rgb[index], size))
+        predicted, logits = (x.float().cpu() for x in model(pixels.to(device)))
         residual = normalise(predicted) - normalise(anchor_goal(torch.from_numpy(inverse)))
         points += residual.abs().mean((1, 2)).tolist()
         logits = interpolate(logits, (size, size), mode="bilinear", align_corners=True)

@@ -41,7 +41,7 @@ def rendered_classes(data: Path, limit: int | None = None) -> Iterator[tuple[np.
     """Picture (H, W, 3) and true coarse class (H, W) of the held-out rendered scenes."""
     maps = open_maps(data / "held_out")
     for i in maps.written()[:limit]:
-        yield maps.rgb[i], np.array(COARSE_OF)[maps.label[i]]
+        yield maps.rgb[i], COARSE_OF[maps.label[i]]
 
 
 def read_pair(colour: Path, depth: Path) -> Sample:

@@ -12,7 +12,7 @@ from .animals import BREEDS, PETS, animal
 from .close import close
 from .indoor import corridor, room, tabletop
 from .outdoor import country, cycles, home, skyline, street
-from .people import POSES, person
+from .people import UPRIGHT, person
 from .primitives import BOX
 from .standpoint import Standpoint
 from .things import OBJECT, WALL, Scene, draw_look
@@ -47,7 +47,7 @@ def portrait(scene: Scene, random: Random) -> Standpoint:
         if beast:
             animal(scene, frame, BREEDS[random.choice(PETS)], random.choice(("standing", "sitting")), (0, 0, 0))
         else:
-            person(scene, frame, random.choice(POSES[:4]), near=distance < 4)
+            person(scene, frame, random.choice(UPRIGHT), near=distance < 4)
         distance += random.uniform(0, 1.2)
     height = random.uniform(0.4, 1) if beast else random.uniform(1.1, 1.7)
     pitch = random.gauss(-0.2 if beast else -0.06, 0.06)

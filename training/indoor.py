@@ -5,7 +5,7 @@ from random import Random
 
 from .animals import BREEDS, PETS, animal
 from .catalogue import FURNITURE, KITCHEN, TRINKETS
-from .people import POSES, person
+from .people import UPRIGHT, person
 from .primitives import BOX, CYLINDER, PLANE
 from .standpoint import Standpoint, aim
 from .thin import bicycle, curtain, stairs
@@ -14,18 +14,13 @@ from .things import CEILING, GROUND, OPENING, WALL, Scene, draw_look
 
 def shell(scene: Scene, random: Random, w: float, d: float, h: float, wall: str) -> None:
     """Floor, ceiling and four walls of a room 2 w wide, d deep, h high, with skirting boards."""
-    scene.add(
-        BOX, (0, -0.1, d / 2), (w + 0.2, 0.1, d / 2 + 0.2), random.choice(("floor", "floor", "floor", "carpet")), GROUND
-    )
+    floor = random.choice(("floor", "floor", "floor", "carpet"))
+    scene.add(BOX, (0, -0.1, d / 2), (w + 0.2, 0.1, d / 2 + 0.2), floor, GROUND)
     ceiling = "white" if random.random() < 0.8 else "wall"
     scene.add(BOX, (0, h + 0.1, d / 2), (w + 0.2, 0.1, d / 2 + 0.2), ceiling, CEILING)
     shared, board = draw_look(random, wall), random.random() < 0.6
-    for x, z, a, b in (
-        (-w - 0.1, d / 2, 0.1, d / 2),
-        (w + 0.1, d / 2, 0.1, d / 2),
-        (0, d + 0.1, w, 0.1),
-        (0, -0.1, w, 0.1),
-    ):
+    sides = (-w - 0.1, d / 2, 0.1, d / 2), (w + 0.1, d / 2, 0.1, d / 2), (0, d + 0.1, w, 0.1), (0, -0.1, w, 0.1)
+    for x, z, a, b in sides:
         other = random.choice(("brick", "wood", "wall", "wall", "stone"))
         scene.add(BOX, (x, h / 2, z), (a, h / 2, b), shared if random.random() < 0.85 else other, WALL)
         if board:
@@ -49,21 +44,16 @@ def window_wall(scene: Scene, random: Random, x: float, d: float, h: float, side
 
 def openings(scene: Scene, random: Random, w: float, d: float, h: float, bright: bool) -> None:
     """Windows, pictures, mirrors and doors on the left, right and far wall."""
-    looks = (
-        ("window", "window", "poster", "poster", "white") if bright else ("window", "poster", "poster", "wood", "dark")
-    )
+    many, few = ("window", "window", "poster", "poster", "white"), ("window", "poster", "poster", "wood", "dark")
+    looks = many if bright else few
     for _ in range(random.randrange(2, 8)):
         side, look = random.randrange(3), random.choice(looks)
         widest, highest = (0.9, 0.75) if look == "window" else (0.6, 0.5)
         a, b = random.uniform(0.15, widest), random.uniform(0.2, highest)
         y = random.uniform(1.4, 1.7) if look != "window" else 0.9 + b
         if random.random() < 0.25:  # a door
-            a, b, y, look = (
-                random.uniform(0.38, 0.48),
-                1.02,
-                1.02,
-                random.choice(("white", "wood", "wood", "dark", "glow")),
-            )
+            a, b, y = random.uniform(0.38, 0.48), 1.02, 1.02
+            look = random.choice(("white", "wood", "wood", "dark", "glow"))
         x, z = (random.uniform(-w, w) * 0.8, d) if side == 2 else (w * (2 * side - 1), random.uniform(0.8, d - 0.5))
         turns, frame = (0 if side == 2 else math.pi / 2, 0, 0), "white" if bright or random.random() < 0.5 else "wood"
         scene.add(BOX, (x, y, z), (a, b, 0.03), look, OPENING, turns)
@@ -99,15 +89,13 @@ def dining(scene: Scene, random: Random, x: float, z: float) -> None:
 
 def furnish(scene: Scene, random: Random, w: float, d: float, names, count: int) -> None:
     """Furniture along the walls, each piece with its back to one, and a few pieces free in the room."""
-    spots = [(-w + 0.4, z, math.pi / 2) for z in (0.35 * d, 0.6 * d, 0.85 * d)] + [
-        (w - 0.4, z, -math.pi / 2) for z in (0.3 * d, 0.55 * d, 0.8 * d)
-    ]
+    spots = [(-w + 0.4, z, math.pi / 2) for z in (0.35 * d, 0.6 * d, 0.85 * d)]
+    spots += [(w - 0.4, z, -math.pi / 2) for z in (0.3 * d, 0.55 * d, 0.8 * d)]
     spots += [(x * w, d - 0.4, math.pi) for x in (-0.6, -0.1, 0.45)]
     random.shuffle(spots)
     for x, z, yaw in spots[:count]:
-        scene.put(
-            random.choice(names), x + random.gauss(0, 0.05), z + random.gauss(0, 0.15), yaw + random.gauss(0, 0.05)
-        )
+        name, gauss = random.choice(names), random.gauss
+        scene.put(name, x + gauss(0, 0.05), z + gauss(0, 0.15), yaw + gauss(0, 0.05))
         if random.random() < 0.3:
             scene.put(random.choice(TRINKETS), x, z, y=random.choice((0, 0.75, 0.75)), size=random.uniform(1, 2))
 
@@ -117,20 +105,11 @@ def company(scene: Scene, random: Random, w: float, near: float, far: float) -> 
     for _ in range(random.choice((0, 0, 0, 1, 1, 2, 3))):
         x, z = random.uniform(-0.6, 0.6) * w, random.uniform(near, far)
         if random.random() < 0.75:
-            person(
-                scene,
-                scene.frame(x, z, math.pi + random.gauss(0, 1.2), size=random.uniform(0.9, 1.05)),
-                random.choice(POSES[:4]),
-                z < 3.5,
-            )
+            frame = scene.frame(x, z, math.pi + random.gauss(0, 1.2), size=random.uniform(0.9, 1.05))
+            person(scene, frame, random.choice(UPRIGHT), z < 3.5)
         else:
-            animal(
-                scene,
-                scene.frame(x, z),
-                BREEDS[random.choice(PETS)],
-                random.choice(("lying", "sitting", "standing")),
-                (0, 0, 0),
-            )
+            frame, breed = scene.frame(x, z), BREEDS[random.choice(PETS)]
+            animal(scene, frame, breed, random.choice(("lying", "sitting", "standing")), (0, 0, 0))
 
 
 def room(scene: Scene, random: Random) -> Standpoint:
@@ -146,13 +125,8 @@ def room(scene: Scene, random: Random) -> Standpoint:
         if chance() < 0.5:
             sun_patches(scene, random, w, d)
     if chance() < 0.5:
-        scene.add(
-            BOX,
-            (uniform(-0.4, 0.4) * w, 0.006, uniform(0.4, 0.7) * d),
-            (uniform(0.7, 1.4), 0.006, uniform(0.6, 1.2)),
-            "carpet",
-            GROUND,
-        )
+        at = (uniform(-0.4, 0.4) * w, 0.006, uniform(0.4, 0.7) * d)
+        scene.add(BOX, at, (uniform(0.7, 1.4), 0.006, uniform(0.6, 1.2)), "carpet", GROUND)
     names = KITCHEN if chance() < 0.25 else FURNITURE
     furnish(scene, random, w, d, names, random.randrange(3, 8))
     kind, x, z = chance(), uniform(-0.4, 0.4) * w, uniform(0.45, 0.7) * d
@@ -168,13 +142,8 @@ def room(scene: Scene, random: Random) -> Standpoint:
         scene.put(random.choice(names), x, z, math.pi + random.gauss(0, 0.8))
     company(scene, random, w, min(2.6, d - 0.6), d - 0.5)
     for _ in range(random.randrange(0, 3)):
-        scene.add(
-            CYLINDER,
-            (uniform(-w, w) * 0.6, h, uniform(0.2, 0.9) * d),
-            (uniform(0.08, 0.25), 0.04, uniform(0.08, 0.25)),
-            "glow",
-            CEILING,
-        )
+        at = (uniform(-w, w) * 0.6, h, uniform(0.2, 0.9) * d)
+        scene.add(CYLINDER, at, (uniform(0.08, 0.25), 0.04, uniform(0.08, 0.25)), "glow", CEILING)
     position = (uniform(-0.75, 0.75) * w, uniform(1.0, 1.6), uniform(0.15, 0.12 * d + 0.2))
     yaw, pitch = aim(position, (uniform(-0.5, 0.5) * w, uniform(0.7, 1.2), uniform(0.6, 0.9) * d))
     lamp = (uniform(-w, w) * 0.7, h - 0.15, uniform(0.1, 0.9) * d)
@@ -197,19 +166,14 @@ def corridor(scene: Scene, random: Random) -> Standpoint:
         openings(scene, random, w, d, h, bright)
         for _ in range(random.randrange(4)):
             side = random.choice((-1, 1))
-            scene.put(
-                random.choice(("chair", "plant", "radiator", "bin", "cabinet", "crate")),
-                side * (w - 0.3),
-                uniform(1.5, d),
-                -side * math.pi / 2,
-            )
+            name = random.choice(("chair", "plant", "radiator", "bin", "cabinet", "crate"))
+            scene.put(name, side * (w - 0.3), uniform(1.5, d), -side * math.pi / 2)
     for k in range(random.randrange(2, 6)):
         scene.add(BOX, (0, h, 1 + 2.2 * k), (uniform(0.08, 0.15), 0.03, 0.5), "glow", CEILING)
     company(scene, random, w, 2.0, min(d, 10))
     position = (uniform(-0.4, 0.4) * w, uniform(1.2, 1.65), 0.3)
-    return Standpoint(
-        position, random.gauss(0, 0.1), random.gauss(-0.06, 0.06), (0, h - 0.2, uniform(0.3, 0.7) * min(d, 8)), bright
-    )
+    yaw, pitch = random.gauss(0, 0.1), random.gauss(-0.06, 0.06)
+    return Standpoint(position, yaw, pitch, (0, h - 0.2, uniform(0.3, 0.7) * min(d, 8)), bright)
 
 
 def tabletop(scene: Scene, random: Random) -> Standpoint:
@@ -217,45 +181,27 @@ def tabletop(scene: Scene, random: Random) -> Standpoint:
     uniform, gauss, choice = random.uniform, random.gauss, random.choice
     d, back, bright, below = uniform(0.4, 1.0), uniform(1.4, 4), random.random() < 0.35, 0.75
     wall = draw_look(random, "white" if bright else "wall")
-    scene.add(
-        BOX,
-        (0, -0.03, d * 0.7),
-        (uniform(0.7, 2), 0.03, d),
-        choice(("wood", "wood", "cloth", "white", "counter", "any")),
-    )
+    half, look = (uniform(0.7, 2), 0.03, d), choice(("wood", "wood", "cloth", "white", "counter", "any"))
+    scene.add(BOX, (0, -0.03, d * 0.7), half, look)
     for x, z, a, b in ((0, back, 6, 0.05), (uniform(1.5, 4), 0, 0.05, 6), (-uniform(1.5, 4), 0, 0.05, 6)):
         scene.add(BOX, (x, 0.5, z), (a, 2.5, b), wall, WALL)
     scene.add(PLANE, (0, uniform(1.6, 2.2), 0), (1, 1, 1), "white", CEILING)
     scene.add(PLANE, (0, -below, 0), (1, 1, 1), "floor", GROUND)
     for _ in range(random.randrange(3)):
         x, y = uniform(-1.5, 1.5), uniform(0.5, 0.9)
-        scene.add(
-            BOX,
-            (x, y, back - 0.06),
-            (uniform(0.3, 0.7), uniform(0.3, 0.6), 0.02),
-            choice(("window", "poster", "wood")),
-            OPENING,
-        )
+        half, look = (uniform(0.3, 0.7), uniform(0.3, 0.6), 0.02), choice(("window", "poster", "wood"))
+        scene.add(BOX, (x, y, back - 0.06), half, look, OPENING)
     for _ in range(random.randrange(1, 4)):
-        scene.put(
-            choice(FURNITURE),
-            uniform(-2, 2),
-            uniform(d * 1.7 + 0.4, max(back, d * 1.7 + 0.5)),
-            math.pi + gauss(0, 0.3),
-            y=-below,
-        )
+        name, x, z = choice(FURNITURE), uniform(-2, 2), uniform(d * 1.7 + 0.4, max(back, d * 1.7 + 0.5))
+        scene.put(name, x, z, math.pi + gauss(0, 0.3), y=-below)
     favourite = choice(TRINKETS)
     for _ in range(random.randrange(3, 12)):
         name = favourite if random.random() < 0.25 else choice(TRINKETS)
         scene.put(name, gauss(0, 0.3), uniform(0.2, 1.5 * d), size=uniform(0.8, 1.3))
     for side in (-1, 1):
         if random.random() < 0.3:
-            person(
-                scene,
-                scene.frame(side * uniform(0.1, 0.7), 1.7 * d + 0.2, math.pi + gauss(0, 0.4), -below),
-                "sitting",
-                near=True,
-            )
+            frame = scene.frame(side * uniform(0.1, 0.7), 1.7 * d + 0.2, math.pi + gauss(0, 0.4), -below)
+            person(scene, frame, "sitting", near=True)
     position = (gauss(0, 0.15), uniform(0.15, 0.65), uniform(-0.55, -0.15))
     yaw, pitch = aim(position, (gauss(0, 0.15), uniform(-0.05, 0.12), uniform(0.3, 0.9) * d))
     lamp = (uniform(-1, 1), uniform(0.8, 1.5), uniform(-1, 0.6))

@@ -5,14 +5,14 @@ from random import Random
 
 from .animals import BREEDS, HERD, animal, bird
 from .catalogue import STREET, VEHICLES
-from .people import POSES, person
+from .people import UPRIGHT, person
 from .plants import branches, bush, hedge, palm, tree
 from .primitives import BALL, BOX, CONE, PLANE, ROOF
 from .standpoint import Standpoint, aim
 from .thin import bicycle, fence
 from .things import GROUND, OBJECT, OPENING, WALL, Look, Scene, draw_look
 
-HALF_TURN = math.pi / 2
+QUARTER_TURN = math.pi / 2
 
 
 def window(scene: Scene, frame, at, half, frame_look: Look, pane: Look) -> None:
@@ -33,16 +33,15 @@ def house(scene: Scene, x: float, z: float, yaw: float) -> None:
     h, pitch = 2.8 * floors, random.uniform(1.2, 2.4)
     across = random.random() < 0.4  # the gable looks at the street
     scene.fit(frame, BOX, (0, h / 2, 0), (w, h / 2, d), wall, WALL)
-    half, turn = ((w + 0.4, pitch, d + 0.4), 0) if across else ((d + 0.5, pitch, w + 0.4), HALF_TURN)
+    half, turn = ((w + 0.4, pitch, d + 0.4), 0) if across else ((d + 0.5, pitch, w + 0.4), QUARTER_TURN)
     scene.fit(frame, ROOF, (0, h + pitch, 0), half, roof, WALL, (turn, 0, 0))
     gable = (w - 0.05, pitch - 0.1, d + 0.05) if across else (d - 0.05, pitch - 0.15, w + 0.05)
     scene.fit(frame, ROOF, (0, h + pitch - 0.15, 0), gable, wall, WALL, (turn, 0, 0))
     for _ in range(random.randrange(0, 3)):
         scene.fit(frame, BOX, (random.uniform(-0.8, 0.8) * w, h + 2 * pitch - 0.3, 0), (0.35, 1.1, 0.35), "brick", WALL)
     door = random.uniform(-0.5, 0.5) * w
-    scene.fit(
-        frame, BOX, (door, 1.05, d), (0.5, 1.05, 0.06), random.choice(("wood", "paint", "white", "dark")), OPENING
-    )
+    look = random.choice(("wood", "paint", "white", "dark"))
+    scene.fit(frame, BOX, (door, 1.05, d), (0.5, 1.05, 0.06), look, OPENING)
     for floor in range(floors):
         for k in range(random.randrange(2, 5)):
             at = (-w + (k + 0.6) * 2 * w / 4.2, 2.8 * floor + 1.6, d)
@@ -58,14 +57,8 @@ def house(scene: Scene, x: float, z: float, yaw: float) -> None:
         side = random.choice((-1, 1))
         scene.fit(frame, BOX, (side * (w + 2.2), 1.4, 0.5), (2.2, 1.4, d), wall, WALL)
         scene.fit(frame, ROOF, (side * (w + 2.2), 3.4, 0.5), (2.5, 0.7, d + 0.3), roof, WALL)
-        scene.fit(
-            frame,
-            BOX,
-            (side * (w + 2.2), 1.15, d + 0.52),
-            (1.5, 1.1, 0.03),
-            random.choice(("white", "slats", "wood")),
-            OPENING,
-        )
+        gate = random.choice(("white", "slats", "wood"))
+        scene.fit(frame, BOX, (side * (w + 2.2), 1.15, d + 0.52), (1.5, 1.1, 0.03), gate, OPENING)
     if random.random() < 0.35:  # a porch
         scene.fit(frame, BOX, (door, 2.5, d + 1), (1.6, 0.08, 1.1), roof, WALL)
         for side in (-1, 1):
@@ -78,16 +71,10 @@ def block(scene: Scene, random: Random, x: float, z: float, length: float, heigh
     scene.add(BOX, (x, height / 2, z), (5, height / 2, length / 2), "facade", WALL)
     scene.add(BOX, (front, height, z), (0.3, 0.2, length / 2), "render", WALL)
     if random.random() < 0.5:
-        scene.add(
-            BOX, (front, 1.5, z), (0.05, 1.2, length * 0.42), random.choice(("pane", "pane", "glow", "wood")), OPENING
-        )
-        scene.add(
-            BOX,
-            (front - side * 0.1, 3.1, z),
-            (0.15, 0.3, length * 0.45),
-            random.choice(("sign", "paint", "wood")),
-            WALL,
-        )
+        shop = random.choice(("pane", "pane", "glow", "wood"))
+        scene.add(BOX, (front, 1.5, z), (0.05, 1.2, length * 0.42), shop, OPENING)
+        board = random.choice(("sign", "paint", "wood"))
+        scene.add(BOX, (front - side * 0.1, 3.1, z), (0.15, 0.3, length * 0.45), board, WALL)
     if random.random() < 0.3:
         scene.add(BOX, (front - side * 0.8, 2.7, z), (0.9, 0.04, length * 0.4), "awning", OBJECT, (0, 0, side * 0.35))
     if random.random() < 0.3:
@@ -95,8 +82,9 @@ def block(scene: Scene, random: Random, x: float, z: float, length: float, heigh
 
 
 def passer_by(scene: Scene, random: Random, x: float, z: float) -> None:
+    """Somebody who walks or stands along the street, with a face where the camera is near."""
     yaw = random.choice((0, math.pi)) + random.gauss(0, 0.6)
-    person(scene, scene.frame(x, z, yaw, size=random.uniform(0.92, 1.06)), random.choice(POSES[:4]), z < 4)
+    person(scene, scene.frame(x, z, yaw, size=random.uniform(0.92, 1.06)), random.choice(UPRIGHT), z < 4)
 
 
 def street(scene: Scene, random: Random) -> Standpoint:
@@ -115,17 +103,10 @@ def street(scene: Scene, random: Random) -> Standpoint:
         while z < 90:
             length = uniform(5, 14) * (1 if z < 50 else 2)
             if not rural:
-                block(
-                    scene,
-                    random,
-                    side * (road + walk + 5 + uniform(0, 0.5)),
-                    z + length / 2,
-                    length,
-                    uniform(5, 16),
-                    side,
-                )
+                x = side * (road + walk + 5 + uniform(0, 0.5))
+                block(scene, random, x, z + length / 2, length, uniform(5, 16), side)
             elif 4 < z < 30:
-                house(scene, side * (road + walk + uniform(7, 12)), z + 6, -side * HALF_TURN)
+                house(scene, side * (road + walk + uniform(7, 12)), z + 6, -side * QUARTER_TURN)
                 length = 15
             else:
                 tree(scene, side * (road + walk + uniform(2, 9)), z + 4, uniform(4, 11))
@@ -138,20 +119,17 @@ def street(scene: Scene, random: Random) -> Standpoint:
             elif kind < 0.55:
                 tree(scene, side * (road + 0.6), z, uniform(4, 9))
             elif kind < 0.7:
-                frame = scene.frame(x, z, choice((0, HALF_TURN)) + random.gauss(0, 0.2))
+                frame = scene.frame(x, z, choice((0, QUARTER_TURN)) + random.gauss(0, 0.2))
                 bicycle(scene, frame, z < 7)
             else:
-                scene.put(choice(STREET), x, z, -side * HALF_TURN)
+                scene.put(choice(STREET), x, z, -side * QUARTER_TURN)
         parked, z = chance() < 0.5, near + uniform(0, 6)
         for _ in range(random.randrange(1, 4)):
             x = side * (road - 1.1) if parked else side * road * 0.45
             scene.put(choice(VEHICLES), x, z, random.gauss(0, 0.04) + (0 if side < 0 else math.pi))
             z += uniform(5.5, 7) if parked else uniform(8, 25)
-    position = (
-        choice((-1, 1)) * uniform(0, road + 0.6 * walk),
-        choice((uniform(1.3, 1.8), uniform(1.3, 1.8), uniform(2.5, 7))),
-        0,
-    )
+    x = choice((-1, 1)) * uniform(0, road + 0.6 * walk)
+    position = (x, choice((uniform(1.3, 1.8), uniform(1.3, 1.8), uniform(2.5, 7))), 0)
     yaw, pitch = aim(position, (uniform(-0.8, 0.8) * road, 1.5 + random.gauss(0, 0.6), uniform(10, 25)))
     if chance() < 0.12:
         branches(scene, random, scene.frame(position[0], 0, yaw, position[1]), uniform(2, 5))
@@ -168,18 +146,11 @@ def home(scene: Scene, random: Random) -> Standpoint:
         house(scene, choice((-1, 1)) * uniform(14, 22), far + uniform(0, 10), math.pi + random.gauss(0, 0.3))
     if chance() < 0.7:
         look = choice(("road", "pavement", "ground", "water"))
-        scene.add(
-            BOX,
-            (uniform(-3, 3), 0.004, far / 2),
-            (uniform(0.6, 2.5), 0.004, far / 2),
-            look,
-            GROUND,
-            (random.gauss(0, 0.25), 0, 0),
-        )
+        at, half = (uniform(-3, 3), 0.004, far / 2), (uniform(0.6, 2.5), 0.004, far / 2)
+        scene.add(BOX, at, half, look, GROUND, (random.gauss(0, 0.25), 0, 0))
     if chance() < 0.5:
-        scene.add(
-            BOX, (0, 0.006, uniform(1, 5)), (60, 0.006, uniform(1, 3)), choice(("road", "pavement", "road")), GROUND
-        )
+        at, half = (0, 0.006, uniform(1, 5)), (60, 0.006, uniform(1, 3))
+        scene.add(BOX, at, half, choice(("road", "pavement", "road")), GROUND)
     for _ in range(random.randrange(3, 10)):
         z = uniform(0.35, 1.6) * far
         x = choice((-1, 1)) * uniform(0.25, 0.9) * z
@@ -193,20 +164,11 @@ def home(scene: Scene, random: Random) -> Standpoint:
     elif kind < 0.5:
         hedge(scene, choice((-1, 1)) * uniform(3, 6), z, uniform(5, 9), random.gauss(0, 0.1))
     elif kind < 0.65:
-        scene.add(
-            BOX,
-            (choice((-1, 1)) * 6, 0.5, z),
-            (5.5, 0.5, 0.2),
-            choice(("stone", "brick")),
-            WALL,
-            (random.gauss(0, 0.1), 0, 0),
-        )
+        x, look = choice((-1, 1)) * 6, choice(("stone", "brick"))
+        scene.add(BOX, (x, 0.5, z), (5.5, 0.5, 0.2), look, WALL, (random.gauss(0, 0.1), 0, 0))
     for _ in range(random.randrange(3)):
-        scene.put(
-            choice(("car", "car", "van", "bench", "playground", "wire_pole", "lantern")),
-            uniform(-6, 6),
-            uniform(0.4, 0.75) * far,
-        )
+        name = choice(("car", "car", "van", "bench", "playground", "wire_pole", "lantern"))
+        scene.put(name, uniform(-6, 6), uniform(0.4, 0.75) * far)
     if chance() < 0.35:
         passer_by(scene, random, uniform(-3, 3), uniform(4, 0.7 * far))
     if chance() < 0.25:
@@ -224,35 +186,19 @@ def country(scene: Scene, random: Random) -> Standpoint:
     for _ in range(random.randrange(0, 7)):
         z = uniform(150, 1500)
         if chance() < 0.5:
-            scene.add(
-                BALL,
-                (uniform(-1, 1) * z, 0, z),
-                (z * uniform(0.2, 0.7), z * uniform(0.02, 0.12), z * 0.3),
-                choice(("mountain", "grass", "leaf")),
-                GROUND,
-            )
+            x, half = uniform(-1, 1) * z, (z * uniform(0.2, 0.7), z * uniform(0.02, 0.12), z * 0.3)
+            scene.add(BALL, (x, 0, z), half, choice(("mountain", "grass", "leaf")), GROUND)
         else:
-            scene.add(
-                CONE,
-                (uniform(-1, 1) * z, z * 0.1, z),
-                (z * uniform(0.2, 0.5), z * uniform(0.1, 0.25), z * 0.3),
-                mountain,
-                GROUND,
-            )
+            x, half = uniform(-1, 1) * z, (z * uniform(0.2, 0.5), z * uniform(0.1, 0.25), z * 0.3)
+            scene.add(CONE, (x, z * 0.1, z), half, mountain, GROUND)
     if chance() < 0.35:  # a lake, a river or the sea
         z = uniform(8, 30)
         scene.add(BOX, (uniform(-10, 10), 0, z * 4), (uniform(20, 300), 0.012, z * 3.3), "water", GROUND)
         for _ in range(random.randrange(2)):
             scene.put("boat", uniform(-8, 8), uniform(1.3, 3) * z)
     elif chance() < 0.5:
-        scene.add(
-            BOX,
-            (uniform(-3, 3), 0, 50),
-            (uniform(0.5, 3), 0.012, 120),
-            choice(("road", "ground", "sand")),
-            GROUND,
-            (random.gauss(0, 0.2), 0, 0),
-        )
+        at, half, look = (uniform(-3, 3), 0, 50), (uniform(0.5, 3), 0.012, 120), choice(("road", "ground", "sand"))
+        scene.add(BOX, at, half, look, GROUND, (random.gauss(0, 0.2), 0, 0))
     reach = choice((12, 25, 60))
     for _ in range(random.randrange(3, 12)):
         z = uniform(0.15, 1) * reach
@@ -265,21 +211,16 @@ def country(scene: Scene, random: Random) -> Standpoint:
             scene.put("well_rock", x, z + 1, size=uniform(0.5, 2))
         elif kind < 0.9:
             passer_by(scene, random, x, z + 2)
+        elif chance() < 0.3:
+            palm(scene, x, z + 3, uniform(4, 8))
         else:
-            palm(scene, x, z + 3, uniform(4, 8)) if chance() < 0.3 else scene.put(
-                choice(("tent", "bench", "sign")), x, z + 2
-            )
+            scene.put(choice(("tent", "bench", "sign")), x, z + 2)
     if chance() < 0.4:
         breed = BREEDS[choice(HERD)]
         for _ in range(random.randrange(1, 5)):
             z = uniform(3, 15) * (0.5 + breed.leg)
-            animal(
-                scene,
-                scene.frame(uniform(-0.4, 0.4) * z, z),
-                breed,
-                choice(("standing", "standing", "lying")),
-                (random.gauss(0, 0.6), 0.2, 0),
-            )
+            frame, pose = scene.frame(uniform(-0.4, 0.4) * z, z), choice(("standing", "standing", "lying"))
+            animal(scene, frame, breed, pose, (random.gauss(0, 0.6), 0.2, 0))
     if chance() < 0.1:
         bird(scene, scene.frame(uniform(-1, 1), uniform(2, 4), size=uniform(0.3, 0.8)))
     if chance() < 0.35:
@@ -308,23 +249,11 @@ def skyline(scene: Scene, random: Random) -> Standpoint:
         scene.add(CONE, (uniform(-0.3, 0.3) * 900, high, uniform(500, 1000)), (12, high, 12), "dark", WALL)
     if random.random() < 0.5:
         z = height * uniform(3, 10)
-        scene.add(
-            BOX,
-            (uniform(-1, 1) * z, 0.1, z),
-            (z * uniform(0.3, 1), 0.1, z * uniform(0.1, 0.4)),
-            "water",
-            GROUND,
-            (uniform(-1, 1), 0, 0),
-        )
+        at, half = (uniform(-1, 1) * z, 0.1, z), (z * uniform(0.3, 1), 0.1, z * uniform(0.1, 0.4))
+        scene.add(BOX, at, half, "water", GROUND, (uniform(-1, 1), 0, 0))
     if random.random() < 0.4:
-        scene.add(
-            BOX,
-            (uniform(-50, 50), 0.2, height * 10),
-            (6, 0.2, height * 9),
-            choice(("road", "glow")),
-            GROUND,
-            (random.gauss(0, 0.2), 0, 0),
-        )
+        x, look = uniform(-50, 50), choice(("road", "glow"))
+        scene.add(BOX, (x, 0.2, height * 10), (6, 0.2, height * 9), look, GROUND, (random.gauss(0, 0.2), 0, 0))
     return Standpoint((0, height, 0), random.gauss(0, 0.1), random.gauss(-0.13, 0.08), None, width=(38, 66))
 
 
@@ -332,19 +261,13 @@ def cycles(scene: Scene, random: Random) -> Standpoint:
     """Bicycles, one near and others behind it, parked in a row or before a wall."""
     uniform, choice = random.uniform, random.choice
     scene.add(PLANE, (0, 0, 0), (1, 1, 1), choice(("ground", "pavement", "road", "grass")), GROUND)
-    yaw, gap = choice((0.0, HALF_TURN)) + random.gauss(0, 0.4), uniform(0.35, 0.7)
+    yaw, gap = choice((0.0, QUARTER_TURN)) + random.gauss(0, 0.4), uniform(0.35, 0.7)
     for k in range(random.randrange(1, 6)):
         bicycle(scene, scene.frame(0.4 * k * math.cos(yaw), k * gap + 0.1, yaw + random.gauss(0, 0.08)), near=k < 2)
     back = uniform(3, 15)
     if random.random() < 0.6:
-        scene.add(
-            BOX,
-            (0, 2, back),
-            (20, 2, 0.2),
-            choice(("brick", "render", "stone", "facade", "wood")),
-            WALL,
-            (random.gauss(0, 0.3), 0, 0),
-        )
+        look = choice(("brick", "render", "stone", "facade", "wood"))
+        scene.add(BOX, (0, 2, back), (20, 2, 0.2), look, WALL, (random.gauss(0, 0.3), 0, 0))
     for _ in range(random.randrange(2, 6)):
         x, z = uniform(-0.6, 0.6) * back, back * uniform(0.6, 2)
         choice((tree, bush))(scene, x, z, uniform(1.5, 4))

@@ -9,7 +9,7 @@ from .primitives import BALL, BLOB, BOX, CONE, CYLINDER, RING
 from .things import BEING, Look, Scene, draw_look
 
 HIP, SEAT = 0.92, 0.5  # height of the hips of somebody 1.75 m tall, standing and sitting
-POSES = ("standing", "standing", "walking", "walking", "sitting")
+UPRIGHT = ("standing", "standing", "walking", "walking")  # poses of somebody who does not sit
 # where a wrist and its elbow may be, from the hips: x outwards, y up, z ahead
 ARMS = (
     ((0.25, 0.22, -0.03), (0.26, -0.03, 0.06)),  # hanging
@@ -68,18 +68,15 @@ def face(scene: Scene, random: Random, head: Frame, skin: Look) -> None:
 
 
 def legs(scene: Scene, random: Random, frame: Frame, pose: str, trousers: Look) -> None:
+    """Legs and shoes in a pose, and now and then a skirt."""
     hips = SEAT if pose == "sitting" else HIP
-    swing, shoes = (
-        random.uniform(0.15, 0.35) if pose == "walking" else random.uniform(0, 0.06),
-        draw_look(random, "dark"),
-    )
+    swing = random.uniform(0.15, 0.35) if pose == "walking" else random.uniform(0, 0.06)
+    shoes = draw_look(random, "dark")
     for side in (1, -1):
         s, spread = swing * side, random.uniform(0.08, 0.13)
         if pose == "sitting":
-            knee, ankle = (
-                (side * spread * 1.3, hips - 0.01, 0.42),
-                (side * spread * 1.2, 0.08, random.uniform(0.3, 0.6)),
-            )
+            knee = (side * spread * 1.3, hips - 0.01, 0.42)
+            ankle = (side * spread * 1.2, 0.08, random.uniform(0.3, 0.6))
         else:
             knee, ankle = (side * spread, 0.48, s * 0.7 + 0.03), (side * spread, 0.09 + max(-s, 0) * 0.3, s - 0.02)
         limb(scene, frame, (side * 0.085, hips, 0), knee, ankle, radius=0.085, look=trousers)

@@ -50,4 +50,7 @@ class Plan:
         return self.rate * rise * min(1.0, left / self.cooldown if self.cooldown else 1.0)
 
 
-RECIPE = (Plan(), Plan(samples=64_000, size=192, rate=5e-4, cooldown=1.0, seed=1))  # each from the last one's weights
+RECIPE = (  # each from the averaged weights of the one before; rendered scenes of 160 pixels
+    Plan(samples=128_000, size=96, rate=1e-3, cooldown=0.1, seed=1),
+    Plan(samples=80_000, size=128, rate=8e-4, cooldown=0.4, seed=2),
+)

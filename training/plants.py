@@ -44,13 +44,8 @@ def blooms(scene: Scene, spots, radius: float, ground: float, facing) -> None:
         yaw, pitch = facing[0] + random.gauss(0, 0.4), facing[1] + random.gauss(0, 0.35)
         frame = scene.frame(0, 0, 0).within(spot, (yaw, pitch, 0), size)
         flower(scene, frame, petal, seeds, count)
-        stalk(
-            scene,
-            (spot[0] + random.gauss(0, 0.5) * size, ground, spot[2] + random.gauss(0, 0.5) * size),
-            spot,
-            size,
-            green,
-        )
+        root = (spot[0] + random.gauss(0, 0.5) * size, ground, spot[2] + random.gauss(0, 0.5) * size)
+        stalk(scene, root, spot, size, green)
 
 
 def bush(scene: Scene, x: float, z: float, size: float, material: str = "foliage") -> None:
@@ -108,13 +103,13 @@ def branches(scene: Scene, random: Random, frame: Frame, distance: float) -> Non
 
 
 def palm(scene: Scene, x: float, z: float, height: float) -> None:
+    """A palm `height` metres high."""
     random, frame = scene.random, scene.frame(x, z, None, 0, height)
     bark, leaf = draw_look(random, "bark"), draw_look(random, "stem")
     scene.rod(frame, (0, 0, 0), (0.04, 0.85, 0), 0.025, bark, PLANT)
     for k in range(9):
         angle = k * 0.7 + random.gauss(0, 0.1)
-        middle, length, turns = along(
-            (0.04, 0.86, 0), (0.04 + 0.3 * math.sin(angle), random.uniform(0.7, 1), 0.3 * math.cos(angle))
-        )
+        tip = (0.04 + 0.3 * math.sin(angle), random.uniform(0.7, 1), 0.3 * math.cos(angle))
+        middle, length, turns = along((0.04, 0.86, 0), tip)
         scene.fit(frame, BALL, middle, (0.04, length, 0.008), leaf, PLANT, turns)
     scene.fit(frame, CYLINDER, (0.04, 0.85, 0), (0.03, 0.02, 0.03), bark, PLANT)

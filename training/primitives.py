@@ -23,16 +23,8 @@ KIND, CENTRE, HALF, TURNS, CLASS, TEXTURE, FIRST, SECOND, SCALE, BUMP, GLOW, GLO
 )  # fmt: skip
 COLUMNS = 25
 MATRIX, AROUND, MIDDLE, RADIUS, LEADER, AFTER, LEAST, PARABOLA, WIDTH = (
-    25,
-    34,
-    43,
-    46,
-    47,
-    48,
-    49,
-    50,
-    53,
-)  # see rays.py
+    (25, 34, 43, 46, 47, 48, 49, 50, 53)  # computed columns, see rays.py
+)  # fmt: skip
 RING_STEPS, RING_GAP = 40, 1e-4  # sphere tracing of a ring: at most so many steps, to so much of the tube's radius
 MISS = 1e30  # ray parameter of "no hit"
 EDGE = 0.9995  # how near to 1 a unit coordinate must be to lie on a cap

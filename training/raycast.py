@@ -138,10 +138,8 @@ def cast(table, view, light, air, poster, height, width, smooth=True):
     rows = np.zeros((TILE * TILE, len(SAMPLES)), np.int32)
     for a in range(seen.shape[0]):
         for b in range(seen.shape[1]):
-            listed, area = (
-                seen[a, b, : seen_counts[a, b]],
-                (a * TILE, min((a + 1) * TILE, height), b * TILE, min((b + 1) * TILE, width)),
-            )
+            listed = seen[a, b, : seen_counts[a, b]]
+            area = (a * TILE, min((a + 1) * TILE, height), b * TILE, min((b + 1) * TILE, width))
             low, high = trace_tile(shapes, listed, view, world.fine, area, smooth, counts, rays, rows, depth, index)
             shading, dimming = shadow_lists(shapes, everything, low, high, world.at, world.power)
             k = 0

@@ -106,12 +106,8 @@ def meet_blobs(shapes, p, ox, oy, oz, dx, dy, dz, start, stop, pixel):
     t, row = hit_blobs(shapes, p, ox, oy, oz, dx, dy, dz, start, stop)
     if row < 0 or shapes[row, CUT] == 0:
         return t, row
-    x, y, z = (
-        ox + t * dx - shapes[row, CENTRE],
-        oy + t * dy - shapes[row, CENTRE + 1],
-        oz + t * dz - shapes[row, CENTRE + 2],
-    )
-    x, y, z = to_unit(shapes, row, x, y, z)
+    cx, cy, cz = shapes[row, CENTRE], shapes[row, CENTRE + 1], shapes[row, CENTRE + 2]
+    x, y, z = to_unit(shapes, row, ox + t * dx - cx, oy + t * dy - cy, oz + t * dz - cz)
     return (stop, -1) if is_open(shapes, row, x, y, z, pixel * t) else (t, row)
 
 

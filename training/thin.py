@@ -65,11 +65,8 @@ def stairs(scene: Scene, x: float, z: float, yaw: float, rise: float) -> None:
     """A flight of `rise` metres that climbs along z, with a handrail."""
     random, frame = scene.random, scene.frame(x, z, yaw)
     tread, side = draw_look(random, random.choice(("wood", "white", "stone"))), random.choice((1, -1))
-    rail, count, wide = (
-        draw_look(random, random.choice(("wood", "metal", "white"))),
-        int(rise / 0.18),
-        random.uniform(0.45, 0.8),
-    )
+    rail = draw_look(random, random.choice(("wood", "metal", "white")))
+    count, wide = int(rise / 0.18), random.uniform(0.45, 0.8)
     for k in range(count):
         height = (k + 1) * 0.18
         scene.fit(frame, BOX, (0, height / 2, k * 0.27), (wide, height / 2, 0.135), tread, OBJECT)

@@ -8,6 +8,8 @@ import math
 from random import Random
 from typing import NamedTuple
 
+import numpy as np
+
 from .catalogue import THINGS
 from .frames import Frame, Vector, along, standing
 from .primitives import CYLINDER
@@ -16,7 +18,7 @@ from .textures import BRICK, CHECKER, CLOUDY, FACADE, LEAVES, PATCH, PLAIN, POST
 CLASSES = ("sky", "ground", "wall", "ceiling", "object", "plant", "being", "vehicle", "opening")
 SKY, GROUND, WALL, CEILING, OBJECT, PLANT, BEING, VEHICLE, OPENING = range(9)
 COARSE = ("sky", "ground", "upright", "object")  # what the second head tells apart
-COARSE_OF = (0, 1, 2, 2, 3, 3, 3, 3, 2)  # class -> coarse class; ceilings and windows go with the walls
+COARSE_OF = np.array((0, 1, 2, 2, 3, 3, 3, 3, 2))  # class -> coarse class; ceilings and windows go with the walls
 
 
 class Material(NamedTuple):
@@ -34,7 +36,7 @@ class Material(NamedTuple):
 
 
 class Look(NamedTuple):
-    """One drawn appearance: the columns TEXTURE to CUT of a primitive's row."""
+    """One drawn appearance: the columns TEXTURE to CUT of a primitive's row, units there."""
 
     texture: int
     first: tuple[float, ...]
@@ -42,11 +44,11 @@ class Look(NamedTuple):
     scale: float
     bump: float
     glow: float
-    gloss: float = 0.0
-    cut: float = 0.0
+    gloss: float
+    cut: float
 
 
-ANY, BROWNS, WARM, GREENS = (None,), (0.05, 0.07, 0.09), (0.08, 0.1, 0.12), (0.22, 0.25, 0.28, 0.19)
+ANY, BROWNS, GREENS = (None,), (0.05, 0.07, 0.09), (0.22, 0.25, 0.28, 0.19)  # hues
 CLOTHES = (0.0, 0.05, 0.08, 0.1, 0.58, 0.6, 0.62, 0.63, None)
 BLOOMS = (0.0, 0.01, 0.03, 0.06, 0.09, 0.13, 0.14, 0.92, 0.97, 0.75, 0.6)
 PAPER, TILES = (PLAIN, PLAIN, PLAIN, CLOUDY, STRIPE, BRICK), (WOOD, WOOD, CHECKER, CLOUDY, SPECKLE, PLAIN, BRICK)
@@ -166,17 +168,8 @@ class Scene:
         half = [h * frame.size for h in half]
         self.add(kind, frame.point(centre), half, look, cls, frame.turns(turns), frame.group)
 
-    def rod(
-        self,
-        frame: Frame,
-        start: Vector,
-        end: Vector,
-        radius: float,
-        look: str | Look,
-        cls: int = OBJECT,
-        kind=CYLINDER,
-    ):
-        """Add a thin cylinder (or an ellipsoid) between two points of a frame."""
+    def rod(self, frame: Frame, start: Vector, end: Vector, radius: float, look: str | Look, cls=OBJECT, kind=CYLINDER):
+        """Add a thin cylinder (or an ellipsoid) between two points of a frame; radius in metres."""
         middle, length, turns = along(start, end)
         self.fit(frame, kind, middle, (radius, length, radius), look, cls, turns)
 

@@ -57,9 +57,8 @@ def seen_in_tiles(shapes, view, height, width):
     edges = np.zeros((rows, 4), np.int32)
     for p in range(rows):
         if shapes[p, LEADER] == p:
-            edges[p, 0], edges[p, 1], edges[p, 2], edges[p, 3], shapes[p, LEAST] = outline(
-                shapes, p, view, height, width
-            )
+            top, bottom, left, right, least = outline(shapes, p, view, height, width)
+            edges[p, 0], edges[p, 1], edges[p, 2], edges[p, 3], shapes[p, LEAST] = top, bottom, left, right, least
     for p in np.argsort(shapes[:, LEAST]):
         top, bottom, left, right = edges[p]
         if bottom > top and right > left:

@@ -1,7 +1,7 @@
 """The training loop. The schedule counts samples, so one seed and one command give one model.
 
-Speed on a CPU comes from four things: a narrow decoder (model.py), bfloat16 autocast, 128 pixels first and 192 last,
-and an allocator that keeps its memory (see plan.keep_memory).
+Speed on a CPU comes from four things: a narrow decoder (model.py), bfloat16 autocast, small pictures first (plan.py),
+and an allocator that keeps its memory (plan.keep_memory).
 """
 
 import json
@@ -14,15 +14,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .augment import draw_batch
+from .augment import Batch, draw_batch
 from .curve import Curve, held_out_scores
 from .dataset import Maps, open_maps
 from .losses import class_loss, depth_loss
 from .model import build_mini, load_mini, save_mini
 from .plan import Plan
 
-LOG_STEPS, SAVES = 50, 10
-MOMENTS, DECAY, CLIP = (0.9, 0.98), 0.05, 1.0
+LOG_STEPS, SAVES = 50, 10  # a line every so many steps, so many snapshots a piece
+MOMENTS, DECAY, CLIP = (0.9, 0.98), 0.05, 1.0  # AdamW's betas and weight decay; the gradient's largest norm
+SMOOTH = 0.98  # of the point loss in the log, per step
 AVERAGE = 0.998  # of the averaged weights, per step; less in the beginning
 STATE_FILE = "state.pt"
 
@@ -42,7 +43,8 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(groups, plan.rate, betas=MOMENTS, fused=True)
         self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
 
-    def draw(self):
+    def draw(self) -> Batch:
+        """The next batch: pictures without repetition, each augmented anew."""
         index = self.rng.choice(self.pool, self.plan.batch, replace=False, shuffle=False)
         return draw_batch(self.maps, index, self.plan.size, self.rng)
 
@@ -60,12 +62,13 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         self.optimiser.step()
         self.step += 1
-        self.point = 0.98 * self.point + 0.02 * point.item()
+        self.point = SMOOTH * self.point + (1 - SMOOTH) * point.item()
         self.update_average(min(AVERAGE, (1 + self.step) / (10 + self.step)))
         return loss.item()
 
     @torch.no_grad()
     def update_average(self, keep: float) -> None:
+        """average = keep average + (1 - keep) weights."""
         now = self.model.state_dict()
         names = [name for name, value in now.items() if value.is_floating_point()]  # batch norm counts its batches
         torch._foreach_lerp_([self.average[name] for name in names], [now[name] for name in names], 1 - keep)
@@ -128,7 +131,7 @@ def train(
             now = time.perf_counter()
             speed = (trainer.step - since_step) * plan.batch / (now - since)
             since, since_step = now, trainer.step
-            point = trainer.point / (1 - 0.98**trainer.step)
+            point = trainer.point / (1 - SMOOTH**trainer.step)
             place = f"step {trainer.step}/{plan.steps} samples {trainer.step * plan.batch} size {plan.size}"
             print(f"{place} loss {loss:.3f} point {point:.3f} {speed:.1f} samples/s", flush=True)
         if trainer.step % save_every == 0 or trainer.step == plan.steps:
