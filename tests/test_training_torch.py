@@ -16,7 +16,7 @@ from training.card import CURVE  # noqa: E402
 from training.curve import FILE  # noqa: E402
 from training.dataset import open_maps, render_all  # noqa: E402
 from training.model import SIZE, build_mini, load_mini, save_mini  # noqa: E402
-from training.plan import Plan  # noqa: E402
+from training.plan import Piece, Plan  # noqa: E402
 from training.train import Trainer  # noqa: E402
 
 
@@ -57,27 +57,28 @@ def test_a_stopped_run_goes_on_exactly(data, tmp_path):
         Trainer(Plan(seed=5, batch=2), maps, torch.device("cpu")).resume(tmp_path)
 
 
-def test_one_command_goes_from_rendering_to_a_model_that_minidpt_runs(data, tmp_path, monkeypatch, capsys):
+def test_one_command_goes_from_rendering_to_a_model_that_minidpt_runs(tmp_path, monkeypatch, capsys):
     quick = Plan(samples=4, size=64, batch=2, warmup=1)
-    monkeypatch.setattr(command, "RECIPE", (quick, Plan(samples=2, size=96, batch=2, warmup=1, seed=1)))
+    second = Plan(samples=2, size=96, batch=2, warmup=1, seed=1)
+    monkeypatch.setattr(command, "RECIPE", (Piece(0, 6, 64, quick), Piece(1, 2, 96, second)))
     monkeypatch.setattr(command, "keep_memory", lambda: None)
-    words = ["reproduce", "--pictures", "6", "--held-out", "2", "--size", "64", "--workers", "1", "--seed", "0"]
-    folders = ["--data", str(data), "--out", str(tmp_path), "--json", str(tmp_path / "scores.json")]
+    words = ["reproduce", "--held-out", "2", "--workers", "1", "--seed", "0"]
+    folders = ["--data", str(tmp_path / "data"), "--out", str(tmp_path), "--json", str(tmp_path / "scores.json")]
     monkeypatch.setattr("sys.argv", ["training", *words, *folders])
     command.main()
     assert "rendered" in capsys.readouterr().out
-    runs = json.loads((tmp_path / "run1" / "runs.json").read_text())
+    runs = json.loads((tmp_path / "piece1" / "runs.json").read_text())
     assert [run["plan"]["seed"] for run in runs] == [0, 1]
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores["rendered"]["all"]["model"]["pictures"] >= 1
     assert 0 < scores["classes"]["model"]["accuracy"] < 1
-    assert (tmp_path / "run1" / CURVE).name == FILE
-    assert (tmp_path / "run1" / FILE).exists()
-    depth = pipeline("depth-estimation", model=tmp_path / "run1")(np.zeros((40, 50, 3), np.uint8))["predicted_depth"]
+    assert (tmp_path / "piece1" / CURVE).name == FILE
+    assert (tmp_path / "piece1" / FILE).exists()
+    depth = pipeline("depth-estimation", model=tmp_path / "piece1")(np.zeros((40, 50, 3), np.uint8))["predicted_depth"]
     assert depth.shape == (40, 50)
     assert np.isfinite(depth).all()
-    changed = DPTForDepthEstimation.from_pretrained(tmp_path / "run0").weights["head.conv1.weight"]
-    again = DPTForDepthEstimation.from_pretrained(tmp_path / "run1").weights["head.conv1.weight"]
+    changed = DPTForDepthEstimation.from_pretrained(tmp_path / "piece0").weights["head.conv1.weight"]
+    again = DPTForDepthEstimation.from_pretrained(tmp_path / "piece1").weights["head.conv1.weight"]
     assert not np.array_equal(changed, again)
 
 

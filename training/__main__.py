@@ -20,11 +20,14 @@ DATA, RUN = Path("training/data"), Path("training/runs/dpt-mini")
 PICTURES, HELD_OUT, SIZE = 21_000, 256, 160
 
 
+def add_workers(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--held-out", type=int, default=HELD_OUT)
+    p.add_argument("--workers", type=int, default=2)
+
+
 def add_render(p: argparse.ArgumentParser) -> None:
     p.add_argument("--pictures", type=int, default=PICTURES)
-    p.add_argument("--held-out", type=int, default=HELD_OUT)
     p.add_argument("--size", type=int, default=SIZE, help="pixels a side")
-    p.add_argument("--workers", type=int, default=2)
 
 
 def add_plan(p: argparse.ArgumentParser) -> None:
@@ -71,6 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
         if name in ("render", "train", "reproduce"):
             p.add_argument("--seed", type=int, default=0)
         if name in ("render", "reproduce"):
+            add_workers(p)
+        if name == "render":
             add_render(p)
         if name in ("train", "reproduce"):
             add_train(p)
@@ -95,41 +100,43 @@ def run_train(a: argparse.Namespace) -> None:
     train(a.data, a.out, plan, device=a.device, init=a.init, resume=a.resume)
 
 
-def run_recipe(a: argparse.Namespace) -> Path:
-    """Every piece of the recipe, each in a folder of its own below --out; the last one's is the result."""
+def run_recipe(a: argparse.Namespace) -> tuple[Path, Path]:
+    """Every piece of the recipe, its scenes and its weights in folders of their own; the last piece's two folders."""
+    from .dataset import render_all
     from .train import train
 
-    folder = None
-    for number, plan in enumerate(RECIPE):
-        before, folder = folder, a.out / f"run{number}"
+    folder, data = None, a.data
+    for number, (scenes, pictures, rendered, plan) in enumerate(RECIPE):
+        before, folder, data = folder, a.out / f"piece{number}", a.data / f"{scenes}-{rendered}"
+        render_all(data, pictures, a.held_out, rendered, a.workers, a.seed + scenes)
         done = (folder / "model.safetensors").exists()
         if not (a.resume and done):
             seeded = replace(plan, seed=a.seed + plan.seed)
             resume = a.resume and (folder / "state.pt").exists()
-            train(a.data, folder, seeded, device=a.device, init=before, resume=resume)
-    return folder
+            train(data, folder, seeded, device=a.device, init=before, resume=resume)
+    return folder, data
 
 
-def run_evaluate(a: argparse.Namespace, model: Path) -> None:
+def run_evaluate(a: argparse.Namespace, model: Path, data: Path) -> None:
     from .evaluate import evaluate_folder
 
-    evaluate_folder(model, a.data, limit=a.limit, pair=a.pair, json_path=a.json)
+    evaluate_folder(model, data, limit=a.limit, pair=a.pair, json_path=a.json)
 
 
 def main() -> None:
     a = build_parser().parse_args()
     if a.command in ("train", "reproduce"):
         keep_memory()
-    if a.command in ("render", "reproduce"):
+    if a.command == "render":
         from .dataset import render_all
 
         render_all(a.data, a.pictures, a.held_out, a.size, a.workers, a.seed)
     if a.command == "train":
         run_train(a)
     if a.command == "evaluate":
-        run_evaluate(a, a.model)
+        run_evaluate(a, a.model, a.data)
     if a.command == "reproduce":
-        run_evaluate(a, run_recipe(a))
+        run_evaluate(a, *run_recipe(a))
     if a.command == "gates":
         from .gates import gates_of_folder
 

@@ -4,6 +4,7 @@ import math
 import os
 import sys
 from dataclasses import dataclass
+from typing import NamedTuple
 
 ALLOCATOR = {
     "MALLOC_MMAP_MAX_": "0",
@@ -50,7 +51,17 @@ class Plan:
         return self.rate * rise * min(1.0, left / self.cooldown if self.cooldown else 1.0)
 
 
-RECIPE = (  # each from the averaged weights of the one before; rendered scenes of 160 pixels
-    Plan(samples=128_000, size=96, rate=1e-3, cooldown=0.1, seed=1),
-    Plan(samples=80_000, size=128, rate=8e-4, cooldown=0.4, seed=2),
+class Piece(NamedTuple):
+    """A step of the recipe: the scenes, and how to train on them from the averaged weights of the step before."""
+
+    scenes: int  # the scenes' seed; two pieces with the same seed, number and size share their pictures
+    pictures: int
+    rendered: int  # pixels a side on disk
+    plan: Plan
+
+
+RECIPE = (
+    Piece(1, 17_167, 160, Plan(samples=102_400, size=96, cooldown=0, seed=1)),
+    Piece(1, 17_167, 160, Plan(samples=56_000, size=128, rate=8e-4, warmup=200, cooldown=0.4, seed=2)),
+    Piece(2, 4_000, 192, Plan(samples=14_400, size=192, rate=4e-4, warmup=60, cooldown=1, seed=3)),
 )
