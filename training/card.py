@@ -142,8 +142,8 @@ def install(model: Path, scores: Path, gates: Path, assets: Path, readme: Path, 
     beside = assets / "segmentation"
     beside.mkdir(exist_ok=True)
     for source in (model / beside.name / CONFIG, model / beside.name / HEAD, assets / PROCESSOR):
-        shutil.copy(source, beside)
-    shutil.copy(model / CURVE, curve)
+        shutil.copyfile(source, beside / source.name)  # contents, not rights: safetensors writes for the owner alone
+    shutil.copyfile(model / CURVE, curve)
     depth = DPTForDepthEstimation.from_pretrained(assets)
     runs = json.loads((model / "runs.json").read_text())
     text = card(json.loads(scores.read_text()), read_gates(gates), runs, depth.config, depth.num_parameters)
