@@ -50,7 +50,8 @@ class Plan:
         return self.rate * rise * min(1.0, left / self.cooldown if self.cooldown else 1.0)
 
 
-RECIPE = (  # each from the averaged weights of the one before; rendered scenes of 160 pixels
-    Plan(samples=128_000, size=96, rate=1e-3, cooldown=0.1, seed=1),
-    Plan(samples=80_000, size=128, rate=8e-4, cooldown=0.4, seed=2),
+RECIPE = (  # each from the averaged weights of the one before; the last saw 5,000 scenes rendered at 192 pixels
+    Plan(samples=102_400, size=96, rate=1e-3, cooldown=0.0, seed=1),
+    Plan(samples=56_000, size=128, rate=8e-4, warmup=200, cooldown=0.4, seed=2),
+    Plan(samples=14_400, size=192, rate=4e-4, warmup=60, cooldown=1.0, seed=3),
 )
