@@ -5,7 +5,7 @@ python -m training train      one piece; --resume after a stop, --init from the 
 python -m training evaluate   both heads on rendered scenes: depth beside constant, vertical gradient and best plane
 python -m training gates      what the model has to reach on photographs, and whether it does
 python -m training sheet      photographs beside depth and classes of one model or several
-python -m training picture    the package's example picture
+python -m training picture    an example picture, drawn by today's renderer
 python -m training card       convert a trained folder into the package and write its card
 python -m training reproduce  render, train (all pieces of plan.RECIPE) and evaluate, with one seed
 """
