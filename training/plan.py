@@ -63,5 +63,5 @@ class Piece(NamedTuple):
 RECIPE = (
     Piece(1, 17_167, 160, Plan(samples=102_400, size=96, cooldown=0, seed=1)),
     Piece(1, 17_167, 160, Plan(samples=56_000, size=128, rate=8e-4, warmup=200, cooldown=0.4, seed=2)),
-    Piece(2, 4_000, 192, Plan(samples=14_400, size=192, rate=4e-4, warmup=60, cooldown=1, seed=3)),
+    Piece(2, 4_303, 192, Plan(samples=14_400, size=192, rate=4e-4, warmup=60, cooldown=1, seed=3)),
 )
