@@ -25,7 +25,7 @@ def test_the_python_of_the_readme_runs_as_it_says(monkeypatch):
         exec(code, names)
     assert (names["result"]["predicted_depth"].shape, names["result"]["kind"]) == ((480, 640), "relative_inverse")
     assert names["inputs"]["pixel_values"].shape == (1, 3, 192, 192)
-    assert names["tape"]["fused.3"].shape == (1, 96, 96, 64)
+    assert names["tape"]["fused.3"].shape == (1, 96, 96, 32)
     assert np.array_equal(names["depth"], names["result"]["predicted_depth"])
     assert names["model"].num_parameters == 111_368_065
     assert [x.shape for x in names["maps"]] == [(1, 170, 768)] * 4
@@ -38,7 +38,7 @@ def test_the_figures_of_the_readme_are_drawn(monkeypatch):
     for code in python_blocks(needs="matplotlib"):
         exec(code, names)
     assert names["patch"] == (7, 8)
-    assert "fused.3: 96 × 96 × 64" in names["figure"].axes[-1].get_title()
+    assert "fused.3: 96 × 96 × 32" in names["figure"].axes[-1].get_title()
 
 
 def test_the_verbs_of_the_readme_exist():

@@ -114,7 +114,7 @@ def a_whole_model_as_head(folder):
         (without_head, CheckpointError, r"broken/segmentation: has neither .* nor head\.safetensors"),
         (without_the_model, CheckpointError, r"broken: has neither model\.safetensors"),
         (without_config, ConfigError, r"segmentation/config\.json: cannot be read"),
-        (five_classes, CheckpointError, r"broken/segmentation: .*head\.head\.4.* \(5, 64, 1, 1\)"),
+        (five_classes, CheckpointError, r"broken/segmentation: .*head\.head\.4.* \(5, 32, 1, 1\)"),
         (a_whole_model_as_head, CheckpointError, r"is in model\.safetensors and in head\.safetensors"),
     ],
 )

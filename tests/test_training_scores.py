@@ -187,7 +187,7 @@ def test_a_trained_folder_goes_into_the_package_with_its_card(model, data, photo
     assert text.endswith(f"\n{END}\nafter\n")
     assert text.split(START)[1].split(END)[0].strip() in (assets / "README.md").read_text(encoding="utf-8")
     for told in (
-        "1,234 + 1,234 scenes", "128 samples in 1.0 hours on 2 CPU cores", "seed 7", "room, ", "fusion width 64",
+        "1,234 + 1,234 scenes", "128 samples in 1.0 hours on 2 CPU cores", "seed 7", "room, ", "fusion width 32",
         "over the last 20 %", gates.format_gates([FAILED])[-1], "| the most frequent class | 0.531 |", "On 2 rendered",
     ):  # fmt: skip
         assert told in " ".join(text.split("\n")).replace("  ", " "), told
