@@ -103,8 +103,8 @@ def start_tokens(model: DPTForDepthEstimation, pixels: Tensor) -> None:
 
     transformers starts position embeddings at zero, and the first dpt-mini never learnt them: its tokens left the
     projection with length 99, positions had 0.8, and without its six blocks depth changed by 5 %. So the
-    projection starts as a rotation that gives tokens mean 0 and variance 1 on `pixels`, the positions as waves. That helps
-    the start, not the end: after 172,800 samples the tokens were 86 long again (log.md).
+    projection starts as a rotation that gives tokens mean 0 and variance 1 on `pixels`, the positions as waves. It
+    did not last: after 172,800 samples the tokens were 86 long again (log.md).
     """
     embeddings = model.dpt.embeddings
     projection = embeddings.projection
