@@ -14,7 +14,7 @@ from second_head import write_two_headed
 import training.__main__ as command
 from minidpt import DPTForDepthEstimation, DPTForSemanticSegmentation
 from training import evaluate, families, gates, metrics, sheet
-from training.card import CURVE, END, START, install, verdict
+from training.card import CURVE, END, RUNS, START, install, verdict
 from training.dataset import create_maps, open_maps
 from training.things import CLASSES, COARSE, COARSE_OF
 
@@ -28,7 +28,7 @@ def model(tmp_path_factory):
     folder = write_two_headed(tmp_path_factory.mktemp("run") / "trained")
     (folder / CURVE).write_text("samples,hours\n64,0.5\n")
     runs = [{"plan": RUN, "samples": 64, "pictures": 1234, "minutes": 30, "machine": "2 CPU cores"}] * 2
-    (folder / "runs.json").write_text(json.dumps(runs))
+    (folder / RUNS).write_text(json.dumps(runs))
     return folder
 
 
@@ -180,8 +180,8 @@ def test_a_trained_folder_goes_into_the_package_with_its_card(model, data, photo
     evaluate.evaluate_folder(model, data, pair=pair, json_path=scores)
     gates.write_gates(rules, [PASSED, FAILED])
     readme.write_text(f"before\n{START}\nold\n{END}\nafter\n")
-    assets, curve = tmp_path / "assets", tmp_path / "learnt.csv"
-    install(model, scores, rules, assets, readme, curve)
+    assets, history = tmp_path / "assets", tmp_path
+    install(model, scores, rules, assets, readme, history)
     text = readme.read_text(encoding="utf-8")
     assert text.startswith(f"before\n{START}\ndpt-mini is")
     assert text.endswith(f"\n{END}\nafter\n")
@@ -192,7 +192,8 @@ def test_a_trained_folder_goes_into_the_package_with_its_card(model, data, photo
     ):  # fmt: skip
         assert told in " ".join(text.split("\n")).replace("  ", " "), told
     assert max(len(line) for line in text.splitlines() if not line.startswith("|")) <= 120
-    assert curve.read_text() == (model / CURVE).read_text()
+    for name in (CURVE, RUNS):
+        assert (history / name).read_text() == (model / name).read_text()
     x = np.random.default_rng(2).normal(size=(1, 3, 64, 64)).astype(np.float32)
     for task, name in ((DPTForDepthEstimation, "predicted_depth"), (DPTForSemanticSegmentation, "logits")):
         answers = [getattr(task.from_pretrained(folder)(x), name) for folder in (model, assets)]

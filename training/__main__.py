@@ -148,8 +148,7 @@ def main() -> None:
     if a.command == "card":
         from .card import install
 
-        assets, curve = Path("minidpt/assets/dpt-mini"), Path("training/curve.csv")
-        install(a.model, a.scores, a.gates, assets, Path("README.md"), curve)
+        install(a.model, a.scores, a.gates, Path("minidpt/assets/dpt-mini"), Path("README.md"), Path("training"))
     if a.command == "picture":
         from .picture import save_example
 

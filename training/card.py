@@ -25,7 +25,7 @@ NAMES = {"model": "dpt-mini", "constant": "a constant", "vertical": "the vertica
 HEAD_OF_DEPTHS = ["| | AbsRel | δ1 | rank correlation |", "| --- | --- | --- | --- |"]
 HEAD_OF_CLASSES = [f"| | accuracy | mean IoU | {' | '.join(COARSE)} |", "| --- | --- | --- |" + " --- |" * len(COARSE)]
 PHOTOS = Path(__file__).parent / "photos.md"
-CURVE = "curve.csv"
+CURVE, RUNS = "curve.csv", "runs.json"
 
 
 def depth_table(scores: dict) -> list[str]:
@@ -130,10 +130,10 @@ def wrap(paragraph: str) -> str:
     return textwrap.fill(paragraph, 120, subsequent_indent="  " * paragraph.startswith("- "))
 
 
-def install(model: Path, scores: Path, gates: Path, assets: Path, readme: Path, curve: Path) -> None:
+def install(model: Path, scores: Path, gates: Path, assets: Path, readme: Path, history: Path) -> None:
     """Put `model`, transformers' folder, into the package's assets, with its card there and in the README.
 
-    The second head goes as it is, the learning curve to `curve`.
+    The second head goes as it is; the learning curve and runs.json go to the folder `history`, for the next piece.
     """
     whole = readme.read_text(encoding="utf-8")
     if not (START in whole and END in whole):
@@ -143,9 +143,10 @@ def install(model: Path, scores: Path, gates: Path, assets: Path, readme: Path, 
     beside.mkdir(exist_ok=True)
     for source in (model / beside.name / CONFIG, model / beside.name / HEAD, assets / PROCESSOR):
         shutil.copyfile(source, beside / source.name)  # contents, not rights: safetensors writes for the owner alone
-    shutil.copyfile(model / CURVE, curve)
+    for name in (CURVE, RUNS):
+        shutil.copyfile(model / name, history / name)
     depth = DPTForDepthEstimation.from_pretrained(assets)
-    runs = json.loads((model / "runs.json").read_text())
+    runs = json.loads((model / RUNS).read_text())
     text = card(json.loads(scores.read_text()), read_gates(gates), runs, depth.config, depth.num_parameters)
     (assets / "README.md").write_text(f"# dpt-mini\n\n{text}\n", encoding="utf-8")
     readme.write_text(
