@@ -1,7 +1,7 @@
 """An example picture: one rendered scene, chosen by eye, as a small JPEG.
 
 The package's own, minidpt/assets/example.jpg, is this seed as the first dpt-mini's renderer drew it; today's draws
-another street from it. Notebooks point at places in the old one, so it stays until they are moved.
+another street from it. Notebooks point at places in the old one (11 draws its own), so it stays until they are moved.
 """
 
 from pathlib import Path
