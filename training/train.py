@@ -66,6 +66,10 @@ class Trainer:
         self.update_average(min(AVERAGE, (1 + self.step) / (10 + self.step)))
         return loss.item()
 
+    def recent_point(self) -> float:
+        """The loss's point term, averaged over the last fifty steps or so."""
+        return self.point / (1 - SMOOTH**self.step)
+
     @torch.no_grad()
     def update_average(self, keep: float) -> None:
         """average = keep average + (1 - keep) weights."""
@@ -131,16 +135,15 @@ def train(
             now = time.perf_counter()
             speed = (trainer.step - since_step) * plan.batch / (now - since)
             since, since_step = now, trainer.step
-            point = trainer.point / (1 - SMOOTH**trainer.step)
             place = f"step {trainer.step}/{plan.steps} samples {trainer.step * plan.batch} size {plan.size}"
-            print(f"{place} loss {loss:.3f} point {point:.3f} {speed:.1f} samples/s", flush=True)
+            print(f"{place} loss {loss:.3f} point {trainer.recent_point():.3f} {speed:.1f} samples/s", flush=True)
         if trainer.step % save_every == 0 or trainer.step == plan.steps:
             trainer.save_state(out)
             minutes = (time.perf_counter() - start) / 60
             folder = out / f"at{100 * trainer.step // plan.steps}"
             save_mini(trainer.average, folder)
             scores = held_out_scores(load_mini(folder).to(device), held_out)
-            curve.add((trainer.step - first_step) * plan.batch, minutes / 60, plan.size, trainer.point, scores)
+            curve.add((trainer.step - first_step) * plan.batch, minutes / 60, plan.size, trainer.recent_point(), scores)
             for where in (folder, out):  # a snapshot is as good a start for the next piece as the end
                 curve.write(where)
                 write_runs(where, init, plan, trainer.step * plan.batch, len(trainer.pool), minutes)
