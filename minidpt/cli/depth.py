@@ -59,10 +59,7 @@ def estimator(args: argparse.Namespace, formats: list[str], colormap: str) -> Ca
 
     @cache
     def load() -> tuple[Any, Any]:
-        model, processor = load_model(args, AutoModelForDepthEstimation)
-        if args.model == options.EMBEDDED:
-            note(ABOUT_EMBEDDED)
-        return model, processor
+        return load_model(args, AutoModelForDepthEstimation, ABOUT_EMBEDDED)
 
     def work(picture: str, stem: str) -> dict[str, Any]:
         image = load_image(picture, **options.given(max_pixels=args.max_pixels))

@@ -9,7 +9,6 @@ from typing import Any
 from ..cpus import bound_pools
 from . import options
 from .inputs import about_run, for_each, load_model, plan_outputs
-from .report import note
 
 ABOUT_EMBEDDED = (
     "dpt-mini is a small demonstration model trained on rendered scenes, with four coarse classes; for real work name "
@@ -45,10 +44,7 @@ def segmenter(args: argparse.Namespace, formats: list[str]) -> Callable[[str, st
 
     @cache
     def load() -> tuple[Any, Any]:
-        model, processor = load_model(args, DPTForSemanticSegmentation)
-        if args.model == options.EMBEDDED:
-            note(ABOUT_EMBEDDED)
-        return model, processor
+        return load_model(args, DPTForSemanticSegmentation, ABOUT_EMBEDDED)
 
     def work(picture: str, stem: str) -> dict[str, Any]:
         image = load_image(picture, **options.given(max_pixels=args.max_pixels))
