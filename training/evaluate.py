@@ -124,21 +124,16 @@ def predictor(folder: Path) -> Predict:
 
 
 def segmenter(folder: Path) -> Segment | None:
-    """segment() of the second head in the same way, None where the folder has no second head."""
-    from minidpt import pipeline
+    """segment() of the second head, through minidpt too; None where the folder has no second head."""
+    from minidpt import DPTForSemanticSegmentation, DPTImageProcessor
     from minidpt.checkpoints import with_head
+    from minidpt.pipelines import segment
 
     if with_head(folder, "segmentation") == folder:
         return None
-    run = pipeline("image-segmentation", model=folder)
-
-    def segment(rgb: np.ndarray) -> np.ndarray:
-        classes = np.empty(rgb.shape[:2], np.int64)
-        for found in run(rgb):
-            classes[np.asarray(found["mask"]) > 0] = COARSE.index(found["label"])
-        return classes
-
-    return segment
+    model, processor = DPTForSemanticSegmentation.from_pretrained(folder), DPTImageProcessor.from_pretrained(folder)
+    coarse = np.array([COARSE.index(name) for _, name in sorted(model.config.id2label.items())])
+    return lambda rgb: coarse[segment(model, processor, rgb)[0]]
 
 
 def evaluate_folder(
