@@ -12,11 +12,9 @@ pytest.importorskip("transformers", reason="training needs transformers; it come
 import training.__main__ as command  # noqa: E402
 from minidpt import DPTForDepthEstimation, DPTForSemanticSegmentation, pipeline  # noqa: E402
 from training import losses  # noqa: E402
-from training.card import CURVE  # noqa: E402
-from training.curve import FILE  # noqa: E402
 from training.dataset import open_maps, render_all  # noqa: E402
 from training.model import SIZE, build_mini, load_mini, save_mini  # noqa: E402
-from training.plan import Piece, Plan  # noqa: E402
+from training.plan import CURVE, Piece, Plan  # noqa: E402
 from training.train import Trainer  # noqa: E402
 
 
@@ -72,8 +70,7 @@ def test_one_command_goes_from_rendering_to_a_model_that_minidpt_runs(tmp_path, 
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores["rendered"]["all"]["model"]["pictures"] >= 1
     assert 0 < scores["classes"]["model"]["accuracy"] < 1
-    assert (tmp_path / "piece1" / CURVE).name == FILE
-    assert (tmp_path / "piece1" / FILE).exists()
+    assert (tmp_path / "piece1" / CURVE).exists()
     depth = pipeline("depth-estimation", model=tmp_path / "piece1")(np.zeros((40, 50, 3), np.uint8))["predicted_depth"]
     assert depth.shape == (40, 50)
     assert np.isfinite(depth).all()

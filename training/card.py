@@ -18,6 +18,7 @@ from minidpt.conversion import convert
 from .evaluate import METHODS
 from .families import NAMES as FAMILIES
 from .gates import Gate, format_gates, read_gates
+from .plan import CURVE, RUNS
 from .things import COARSE
 
 START, END = "<!-- card -->", "<!-- /card -->"
@@ -25,7 +26,6 @@ NAMES = {"model": "dpt-mini", "constant": "a constant", "vertical": "the vertica
 HEAD_OF_DEPTHS = ["| | AbsRel | δ1 | rank correlation |", "| --- | --- | --- | --- |"]
 HEAD_OF_CLASSES = [f"| | accuracy | mean IoU | {' | '.join(COARSE)} |", "| --- | --- | --- |" + " --- |" * len(COARSE)]
 PHOTOS = Path(__file__).parent / "photos.md"
-CURVE, RUNS = "curve.csv", "runs.json"
 
 
 def depth_table(scores: dict) -> list[str]:

@@ -16,9 +16,9 @@ from .dataset import Maps
 from .evaluate import FARTHEST
 from .losses import anchor_goal, normalise
 from .model import Mini
+from .plan import CURVE
 from .things import COARSE_OF
 
-FILE = "curve.csv"
 COLUMNS = ("samples", "hours", "size", "training_point", "point", "abs_rel", "delta1", "accuracy")  # size: the piece's
 PICTURES, TOGETHER = 128, 16  # held-out scenes that are scored, and how many at a time
 SIZE = 128  # pixels a side, whatever the piece's: numbers of one curve must be comparable
@@ -30,8 +30,8 @@ class Curve:
     def __init__(self, before: Path | None = None):
         """before: the folder that the weights come from; without a curve there, a new one starts."""
         self.rows: list[list[str]] = []
-        if before and (before / FILE).exists():
-            self.rows = list(csv.reader((before / FILE).read_text().splitlines()))[1:]
+        if before and (before / CURVE).exists():
+            self.rows = list(csv.reader((before / CURVE).read_text().splitlines()))[1:]
         self.samples, self.hours = (int(self.rows[-1][0]), float(self.rows[-1][1])) if self.rows else (0, 0.0)
 
     def add(self, samples: int, hours: float, size: int, training_point: float, scores: dict[str, float]) -> None:
@@ -42,7 +42,7 @@ class Curve:
 
     def write(self, folder: Path) -> None:
         """All rows so far to folder/curve.csv."""
-        with open(folder / FILE, "w", newline="") as file:
+        with open(folder / CURVE, "w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([COLUMNS, *self.rows])
 
 

@@ -12,6 +12,7 @@ ALLOCATOR = {
     "MALLOC_TOP_PAD_": "500000000",
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
+CURVE, RUNS = "curve.csv", "runs.json"  # what goes from piece to piece beside the weights
 
 
 def keep_memory() -> None:

@@ -19,7 +19,7 @@ from .curve import Curve, held_out_scores
 from .dataset import Maps, open_maps
 from .losses import class_loss, depth_loss
 from .model import build_mini, load_mini, save_mini
-from .plan import Plan
+from .plan import RUNS, Plan
 
 LOG_STEPS, SAVES = 50, 10  # a line every so many steps, so many snapshots a piece
 MOMENTS, DECAY, CLIP = (0.9, 0.98), 0.05, 1.0  # AdamW's betas and weight decay; the gradient's largest norm
@@ -97,16 +97,18 @@ class Trainer:
         torch.set_rng_state(state["torch_rng"].cpu())
 
 
-def write_runs(folder: Path, init: Path | None, plan: Plan, samples: int, pictures: int, minutes: float) -> None:
+def write_runs(
+    folder: Path, init: Path | None, plan: Plan, samples: int, pictures: int, minutes: float, device: str
+) -> None:
     """runs.json: what the weights do not tell, for the card; the pieces before it first, if it started from weights.
 
     samples: seen in this piece, fewer than planned in a snapshot. minutes: since the last start of the command.
     """
-    before = init / "runs.json" if init else None
+    before = init / RUNS if init else None
     runs = json.loads(before.read_text()) if before and before.exists() else []
-    machine = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
+    machine = f"{os.cpu_count()} CPU cores" if device == "cpu" else torch.cuda.get_device_name()
     run = {"plan": asdict(plan), "samples": samples, "pictures": pictures, "minutes": minutes, "machine": machine}
-    (folder / "runs.json").write_text(json.dumps([*runs, run], indent=1) + "\n")
+    (folder / RUNS).write_text(json.dumps([*runs, run], indent=1) + "\n")
 
 
 def train(
@@ -146,5 +148,5 @@ def train(
             curve.add((trainer.step - first_step) * plan.batch, minutes / 60, plan.size, trainer.recent_point(), scores)
             for where in (folder, out):  # a snapshot is as good a start for the next piece as the end
                 curve.write(where)
-                write_runs(where, init, plan, trainer.step * plan.batch, len(trainer.pool), minutes)
+                write_runs(where, init, plan, trainer.step * plan.batch, len(trainer.pool), minutes, device)
     save_mini(trainer.average, out)
