@@ -1,22 +1,19 @@
 """Frames: a thing's own axes within the world, so that a head is told about its neck and a finger about its hand.
 
-Turns are (yaw, pitch, roll) in radians and stand for the rotation Ry(yaw) Rx(pitch) Rz(roll), as in primitives.place.
+Turns are (yaw, pitch, roll) in radians and stand for the rotation Ry(yaw) Rx(pitch) Rz(roll), as in primitives.rotation.
 """
 
 import math
 from typing import NamedTuple
+
+from . import primitives
 
 Vector = tuple[float, float, float]
 
 
 def rotation(turns: Vector) -> tuple[Vector, Vector, Vector]:
     """The images of the x, y and z axis under (yaw, pitch, roll)."""
-    (cy, cp, cr), (sy, sp, sr) = ([f(angle) for angle in turns] for f in (math.cos, math.sin))
-    return (
-        (cy * cr + sy * sp * sr, cp * sr, -sy * cr + cy * sp * sr),
-        (-cy * sr + sy * sp * cr, cp * cr, sy * sr + cy * sp * cr),
-        (sy * cp, -sp, cy * cp),
-    )
+    return primitives.rotation.py_func(*turns)
 
 
 def mixed(axes: tuple[Vector, Vector, Vector], v: Vector) -> Vector:

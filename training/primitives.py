@@ -31,17 +31,25 @@ EDGE = 0.9995  # how near to 1 a unit coordinate must be to lie on a cap
 
 
 @njit(**JIT)
+def rotation(yaw, pitch, roll):
+    """The images of the x, y and z axis under the rotation Ry(yaw) Rx(pitch) Rz(roll); frames.py runs it uncompiled."""
+    cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
+    cr, sr = math.cos(roll), math.sin(roll)
+    return (
+        (cy * cr + sy * sp * sr, cp * sr, -sy * cr + cy * sp * sr),
+        (-cy * sr + sy * sp * cr, cp * cr, sy * sr + cy * sp * cr),
+        (sy * cp, -sp, cy * cp),
+    )
+
+
+@njit(**JIT)
 def place(table):
-    """World-to-unit matrices (P, 3, 3): rotation Ry Rx Rz, then scale.   table: (P, COLUMNS)"""
+    """World-to-unit matrices (P, 3, 3): rotation, then scale.   table: (P, COLUMNS)"""
     matrices = np.zeros((len(table), 3, 3))
     for p in range(len(table)):
-        yaw, pitch, roll = table[p, TURNS], table[p, TURNS + 1], table[p, TURNS + 2]
-        cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
-        cr, sr = math.cos(roll), math.sin(roll)
-        half = table[p, HALF : HALF + 3]
-        matrices[p, 0] = np.array([cy * cr + sy * sp * sr, cp * sr, -sy * cr + cy * sp * sr]) / half[0]
-        matrices[p, 1] = np.array([-cy * sr + sy * sp * cr, cp * cr, sy * sr + cy * sp * cr]) / half[1]
-        matrices[p, 2] = np.array([sy * cp, -sp, cy * cp]) / half[2]
+        axes = rotation(table[p, TURNS], table[p, TURNS + 1], table[p, TURNS + 2])
+        for k in range(3):
+            matrices[p, k] = np.array(axes[k]) / table[p, HALF + k]
     return matrices
 
 
