@@ -1,6 +1,6 @@
 """Frames: a thing's own axes within the world, so that a head is told about its neck and a finger about its hand.
 
-Turns are (yaw, pitch, roll) in radians and stand for the rotation Ry(yaw) Rx(pitch) Rz(roll), as in primitives.rotation.
+Turns are (yaw, pitch, roll) in radians and stand for Ry(yaw) Rx(pitch) Rz(roll), as in primitives.rotation.
 """
 
 import math
