@@ -10,11 +10,13 @@ torch = pytest.importorskip("torch", reason="training needs torch; it comes with
 pytest.importorskip("transformers", reason="training needs transformers; it comes with the parity extra")
 
 import training.__main__ as command  # noqa: E402
+import training.train  # noqa: E402
 from minidpt import DPTForDepthEstimation, DPTForSemanticSegmentation, pipeline  # noqa: E402
 from training import losses  # noqa: E402
 from training.dataset import open_maps, render_all  # noqa: E402
 from training.model import SIZE, build_mini, load_mini, save_mini  # noqa: E402
 from training.plan import CURVE, Piece, Plan  # noqa: E402
+from training.tokens import restart_transformer  # noqa: E402
 from training.train import Trainer  # noqa: E402
 
 
@@ -53,6 +55,66 @@ def test_a_stopped_run_goes_on_exactly(data, tmp_path):
     assert_close(actual, expected, rtol=1e-6, name="losses")  # the same numbers, but for the order of threads' sums
     with pytest.raises(ValueError, match="was started with"):
         Trainer(Plan(seed=5, batch=2), maps, torch.device("cpu")).resume(tmp_path)
+
+
+def take_steps(data, out, plan, *_device_init_resume):
+    """What each process does in the next test, instead of a whole piece."""
+    trainer = Trainer(plan, open_maps(data / "train"), torch.device("cpu"))
+    losses = [trainer.one_step() for _ in range(2)]
+    torch.save({"losses": losses, "weights": trainer.model.state_dict()}, out / f"{trainer.rank}.pt")
+
+
+def share_steps(rank, *job):
+    training.train.run_piece = take_steps  # in this process only
+    training.train.run_share(rank, *job)
+
+
+def test_processes_see_other_pictures_and_take_the_same_steps(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(training.train, "run_share", share_steps)
+    plan = Plan(samples=8, size=64, batch=4, processes=2, warmup=1)
+    training.train.train(data, tmp_path, plan)
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    assert not np.allclose(first["losses"], second["losses"], rtol=1e-3)
+    own = [name for name in first["weights"] if "running" in name]  # batch norm's; the first process's are saved
+    assert own
+    for name, weights in first["weights"].items():
+        assert name in own or torch.equal(weights, second["weights"][name]), name
+
+
+def test_a_batch_that_processes_cannot_share_is_refused():
+    with pytest.raises(ValueError, match="a batch of 15 can't be shared by 2 processes"):
+        Plan(batch=15, processes=2)
+
+
+def zero_blocks(model):
+    """Switch the transformer off: every block adds nothing."""
+    for layer in model.depth.dpt.encoder.layer:
+        for part in (layer.attention.output.dense, layer.output.dense):
+            torch.nn.init.zeros_(part.weight)
+            torch.nn.init.zeros_(part.bias)
+
+
+def test_a_restarted_transformer_gets_tokens_that_it_can_read(data):
+    torch.manual_seed(0)
+    pixels = torch.randn(4, 3, SIZE, SIZE)
+    model = build_mini(pixels).eval()
+    embeddings = model.depth.dpt.embeddings
+    with torch.no_grad():  # one long constant vector, and hardly anything beside it
+        embeddings.projection.bias += 5 * torch.randn(192)
+        embeddings.projection.weight *= torch.logspace(-1, 0.5, 192)[:, None, None, None]
+        zero_blocks(model)
+        expected = model(pixels)
+        assert embeddings(pixels).last_hidden_states[:, 1:].square().mean() > 20
+        restart_transformer(model.depth, pixels)
+        tokens = embeddings(pixels).last_hidden_states[:, 1:].flatten(0, 1)
+        assert model.depth.dpt.encoder.layer[0].output.dense.weight.std() > 0.01  # alive again
+        zero_blocks(model)
+        found = model(pixels)
+    assert tokens.mean(0).abs().max() < 1e-3
+    assert float(tokens.square().mean()) == pytest.approx(1, rel=1e-2)
+    assert float(torch.linalg.eigvalsh(tokens.T.cov())[-1]) < 3  # no direction is much longer than the others
+    for name, is_, was in zip(("depth", "logits"), found, expected, strict=True):
+        assert_close(is_.numpy(), was.numpy(), rtol=1e-3, atol=1e-3 * float(was.abs().max()), name=name)  # float32
 
 
 def test_one_command_goes_from_rendering_to_a_model_that_minidpt_runs(tmp_path, monkeypatch, capsys):

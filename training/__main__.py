@@ -32,8 +32,10 @@ def add_render(p: argparse.ArgumentParser) -> None:
 
 def add_plan(p: argparse.ArgumentParser) -> None:
     for field in fields(Plan):
-        if field.name != "seed":
-            p.add_argument("--" + field.name.replace("_", "-"), type=type(field.default), default=field.default)
+        if isinstance(field.default, bool):
+            p.add_argument("--" + field.name, action="store_true", help="start the transformer's blocks anew")
+        elif field.name != "seed":
+            p.add_argument("--" + field.name, type=type(field.default), default=field.default)
     p.add_argument("--init", type=Path, help="start from this saved folder's weights")
 
 

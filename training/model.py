@@ -6,7 +6,6 @@ width of the fusion is 32, not the paper's 256: against 64 it learnt a little be
 """
 
 import json
-import math
 from pathlib import Path
 
 import torch
@@ -18,12 +17,12 @@ from transformers.utils.logging import disable_progress_bar
 
 from .augment import MEAN, STD
 from .things import COARSE
+from .tokens import start_tokens
 
 SIZE = 192  # pixels a side of what users run
 PATCH, HIDDEN = 16, 192
 MAX_BYTES = 10_000_000  # what the wheel can carry
 START = 0.5  # the depth head's last bias: above its ReLU, in the middle of the anchor
-POSITION_SCALE, LONGEST_WAVE = 0.7, 100.0
 HEAD_FILE = Path("segmentation") / "head.safetensors"
 
 
@@ -60,6 +59,7 @@ def mini_config() -> DPTConfig:
         use_auxiliary_head=False,
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
+        semantic_classifier_dropout=0.0,  # pictures are drawn anew each time; nothing to learn by heart
         attn_implementation="eager",  # faster than the fused kernel on a CPU at 145 tokens
         id2label=dict(enumerate(COARSE)),
         label2id={name: i for i, name in enumerate(COARSE)},
@@ -87,35 +87,6 @@ class Mini(nn.Module):
         transformers' hybrid resizes its position embedding to any square, yet refuses all but the configured size.
         """
         self.depth.dpt.embeddings.image_size = (size, size)
-
-
-def wave_positions(side: int, hidden: int) -> Tensor:
-    """Sines and cosines of x and y at hidden / 4 wavelengths each: (side * side, hidden) in -1..1, row by row."""
-    frequency = math.pi / 2 * LONGEST_WAVE ** -torch.linspace(0, 1, hidden // 4)
-    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
-    angles = [place.reshape(-1, 1) * frequency for place in (x, y)]
-    return torch.cat([f(angle) for angle in angles for f in (torch.sin, torch.cos)], 1)
-
-
-@torch.no_grad()
-def start_tokens(model: DPTForDepthEstimation, pixels: Tensor) -> None:
-    """Start the transformer with tokens that positions can be heard beside.
-
-    transformers starts position embeddings at zero, and the first dpt-mini never learnt them: its tokens left the
-    projection with length 99, positions had 0.8, and without its six blocks depth changed by 5 %. So the
-    projection starts as a rotation that gives tokens mean 0 and variance 1 on `pixels`, the positions as waves. It
-    did not last: after 172,800 samples the tokens were 86 long again (log.md).
-    """
-    embeddings = model.dpt.embeddings
-    projection = embeddings.projection
-    nn.init.orthogonal_(projection.weight.view(HIDDEN, -1))
-    tokens = projection(embeddings.backbone(pixels).feature_maps[-1])
-    mean = tokens.mean((0, 2, 3))
-    spread = (tokens - mean[:, None, None]).square().mean().sqrt()
-    projection.weight /= spread
-    projection.bias.copy_(-mean / spread)
-    embeddings.position_embeddings[0, 1:] = POSITION_SCALE * wave_positions(SIZE // PATCH, HIDDEN)
-    nn.init.normal_(embeddings.cls_token, std=0.5)
 
 
 def build_mini(pixels: Tensor) -> Mini:
@@ -166,7 +137,7 @@ def save_mini(state: dict[str, Tensor], folder: Path) -> None:
 
 def load_mini(folder: Path) -> Mini:
     """A saved folder as a float32 model."""
-    depth = DPTForDepthEstimation.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    depth = DPTForDepthEstimation.from_pretrained(folder, config=mini_config(), dtype=torch.float32)
     model = Mini(depth)
     head = load_file(folder / HEAD_FILE)
     model.segmentation.load_state_dict({name.removeprefix("head."): t for name, t in head.items()})

@@ -36,11 +36,17 @@ class Plan:
 
     samples: int = 192_000
     size: int = 128  # pixels a side
-    batch: int = 16
+    batch: int = 16  # pictures a step, of all processes together
+    processes: int = 1  # each draws batch / processes pictures
     rate: float = 1e-3
     warmup: int = 300  # steps
     cooldown: float = 0.2
+    restart: bool = False  # the transformer's blocks, see tokens.restart_transformer
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.processes < 1 or self.batch < 1 or self.batch % self.processes:
+            raise ValueError(f"a batch of {self.batch} can't be shared by {self.processes} processes")
 
     @property
     def steps(self) -> int:

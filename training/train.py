@@ -1,18 +1,23 @@
 """The training loop. The schedule counts samples, so one seed and one command give one model.
 
-Speed on a CPU comes from four things: a narrow decoder (model.py), bfloat16 autocast, small pictures first (plan.py),
-and an allocator that keeps its memory (plan.keep_memory).
+Speed on a CPU comes from five things: a narrow decoder (model.py), bfloat16 autocast, small pictures first, an
+allocator that keeps its memory (plan.py), and one process per core: threads wait for each other after every operation,
+processes once a step.
 """
 
 import json
 import math
 import os
+import socket
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from .augment import Batch, draw_batch
 from .curve import Curve, held_out_scores
@@ -20,33 +25,46 @@ from .dataset import Maps, open_maps
 from .losses import class_loss, depth_loss
 from .model import build_mini, load_mini, save_mini
 from .plan import RUNS, Plan
+from .tokens import restart_transformer
 
 LOG_STEPS, SAVES = 50, 10  # a line every so many steps, so many snapshots a piece
 MOMENTS, DECAY, CLIP = (0.9, 0.98), 0.05, 1.0  # AdamW's betas and weight decay; the gradient's largest norm
 SMOOTH = 0.98  # of the point loss in the log, per step
 AVERAGE = 0.998  # of the averaged weights, per step; less in the beginning
+STATISTICS = 128  # pictures that tell what tokens look like, when their transformer is started again
 STATE_FILE = "state.pt"
 
 
 class Trainer:
-    """Everything a run has to remember: weights, averaged weights, optimiser, random numbers, position."""
+    """Everything a run has to remember: weights, averaged weights, optimiser, position.
+
+    One of plan.processes that draw batches of their own and take the same step along the mean of their gradients.
+    """
 
     def __init__(self, plan: Plan, maps: Maps, device: torch.device, init: Path | None = None):
         torch.manual_seed(plan.seed)
         self.plan, self.maps, self.device = plan, maps, device
-        self.rng, self.pool, self.step, self.point = np.random.default_rng(plan.seed), maps.written(), 0, 0.0
+        self.rank = distributed.get_rank() if distributed.is_initialized() else 0
+        self.pool, self.step, self.point = maps.written(), 0, 0.0
         self.model = (load_mini(init) if init else build_mini(self.draw().pixels)).to(device).train()
         self.model.read_size(plan.size)
+        if plan.restart:
+            restart_transformer(self.model.depth, self.draw(STATISTICS).pixels.to(device))
+        self.network: nn.Module = self.model
+        if distributed.is_initialized():  # starts with rank 0's weights; static: DPT's deepest fusion has unused ones
+            self.network = DistributedDataParallel(self.model, static_graph=True, gradient_as_bucket_view=True)
         matrices = [p for p in self.model.parameters() if p.ndim > 1]
         vectors = [p for p in self.model.parameters() if p.ndim <= 1]
         groups = [{"params": matrices, "weight_decay": DECAY}, {"params": vectors, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW(groups, plan.rate, betas=MOMENTS, fused=True)
         self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
 
-    def draw(self) -> Batch:
-        """The next batch: pictures without repetition, each augmented anew."""
-        index = self.rng.choice(self.pool, self.plan.batch, replace=False, shuffle=False)
-        return draw_batch(self.maps, index, self.plan.size, self.rng)
+    def draw(self, count: int | None = None) -> Batch:
+        """This process's part of the next batch, or `count` pictures: none twice, each augmented anew."""
+        rng = np.random.default_rng((self.plan.seed, self.step, self.rank))
+        count = min(count or self.plan.batch // self.plan.processes, len(self.pool))
+        index = rng.choice(self.pool, count, replace=False, shuffle=False)
+        return draw_batch(self.maps, index, self.plan.size, rng)
 
     def one_step(self) -> float:
         """Draw a batch, descend, average. Returns the loss."""
@@ -54,7 +72,7 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self.plan.rate_at(self.step)
         with torch.autocast(self.device.type, torch.bfloat16):
-            predicted, logits = self.model(pixels)
+            predicted, logits = self.network(pixels)
         loss, point = depth_loss(predicted.float(), inverse)
         loss = loss + class_loss(logits.float(), classes)
         self.optimiser.zero_grad(set_to_none=True)
@@ -80,9 +98,9 @@ class Trainer:
     def save_state(self, folder: Path) -> None:
         """Write what resume() needs; a stop in the middle of writing leaves the older file whole."""
         folder.mkdir(parents=True, exist_ok=True)
-        state = {"plan": asdict(self.plan), "step": self.step, "point": self.point, "rng": self.rng.bit_generator.state}
+        state = {"plan": asdict(self.plan), "step": self.step, "point": self.point}
         state |= {"model": self.model.state_dict(), "average": self.average, "optimiser": self.optimiser.state_dict()}
-        torch.save(state | {"torch_rng": torch.get_rng_state()}, folder / (STATE_FILE + ".new"))
+        torch.save(state, folder / (STATE_FILE + ".new"))
         os.replace(folder / (STATE_FILE + ".new"), folder / STATE_FILE)
 
     def resume(self, folder: Path) -> None:
@@ -90,11 +108,10 @@ class Trainer:
         state = torch.load(folder / STATE_FILE, map_location=self.device, weights_only=True)
         if state["plan"] != asdict(self.plan):
             raise ValueError(f"{folder} was started with {state['plan']}, not {asdict(self.plan)}")
-        self.step, self.point, self.rng.bit_generator.state = state["step"], state["point"], state["rng"]
+        self.step, self.point = state["step"], state["point"]
         self.model.load_state_dict(state["model"])
         self.average = state["average"]
         self.optimiser.load_state_dict(state["optimiser"])
-        torch.set_rng_state(state["torch_rng"].cpu())
 
 
 def write_runs(
@@ -119,13 +136,34 @@ def train(
     init: a saved folder to start from; its learning curve is gone on with. resume: continue the run that was killed in
     `out`.
     """
+    job = (data, out, plan, device, init, resume)
+    if plan.processes == 1:
+        run_piece(*job)
+    else:
+        with socket.create_server(("localhost", 0)) as server:
+            port = server.getsockname()[1]  # free a moment ago
+        torch.multiprocessing.spawn(run_share, (port, *job), plan.processes)
+
+
+def run_share(rank: int, port: int, data: Path, out: Path, plan: Plan, *rest: Any) -> None:
+    """One of the processes of a piece, with its share of the cores."""
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // plan.processes))
+    meeting = f"tcp://localhost:{port}"
+    distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=plan.processes)
+    run_piece(data, out, plan, *rest)
+    distributed.destroy_process_group()
+
+
+def run_piece(data: Path, out: Path, plan: Plan, device: str, init: Path | None, resume: bool) -> None:
+    """train(), in one process. Those of a higher rank take the steps, and leave printing and writing to the first."""
     trainer = Trainer(plan, open_maps(data / "train"), torch.device(device), init)
     held_out = open_maps(data / "held_out")
     if resume:
         trainer.resume(out)
     curve = Curve(out if resume else init)
     count = sum(p.numel() for p in trainer.model.parameters())
-    print(f"{count / 1e6:.2f} M parameters, {len(trainer.pool)} pictures, {plan}", flush=True)
+    if trainer.rank == 0:
+        print(f"{count / 1e6:.2f} M parameters, {len(trainer.pool)} pictures, {plan}", flush=True)
     start = since = time.perf_counter()
     since_step = first_step = trainer.step
     save_every = max(1, plan.steps // SAVES)
@@ -133,6 +171,8 @@ def train(
         loss = trainer.one_step()
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss} at step {trainer.step}; start again with a lower --rate")
+        if trainer.rank:
+            continue
         if trainer.step % LOG_STEPS == 0:
             now = time.perf_counter()
             speed = (trainer.step - since_step) * plan.batch / (now - since)
@@ -149,4 +189,5 @@ def train(
             for where in (folder, out):  # a snapshot is as good a start for the next piece as the end
                 curve.write(where)
                 write_runs(where, init, plan, trainer.step * plan.batch, len(trainer.pool), minutes, device)
-    save_mini(trainer.average, out)
+    if trainer.rank == 0:
+        save_mini(trainer.average, out)
