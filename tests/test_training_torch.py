@@ -57,6 +57,25 @@ def test_a_stopped_run_goes_on_exactly(data, tmp_path):
         Trainer(Plan(seed=5, batch=2), maps, torch.device("cpu")).resume(tmp_path)
 
 
+def test_the_averaged_weights_get_statistics_of_their_own(data):
+    trainer = Trainer(Plan(samples=8, size=64, batch=2, warmup=1), open_maps(data / "train"), torch.device("cpu"))
+    trainer.one_step()
+    norm = trainer.model.segmentation.head[1]
+    norm.running_mean += 1e6  # what one batch that explodes leaves behind
+    norm.running_var *= 1e9
+    seen = []
+    averaged = trainer.averaged_model()
+    averaged.segmentation.head[0].register_forward_hook(lambda _module, _inputs, x: seen.append(x.detach()))
+    averaged.eval()(trainer.draw(128).pixels)
+    x = seen[0]
+    assert_close(
+        averaged.segmentation.head[1].running_mean.numpy(), x.mean((0, 2, 3)).numpy(), rtol=0.05, atol=0.05, name="mean"
+    )
+    variance = x.var((0, 2, 3)).numpy()
+    assert_close(averaged.segmentation.head[1].running_var.numpy(), variance, rtol=0.2, name="variance")
+    assert norm.running_var.max() > 1e6  # the training goes on with its own
+
+
 def take_steps(data, out, plan, *_device_init_resume):
     """What each process does in the next test, instead of a whole piece."""
     trainer = Trainer(plan, open_maps(data / "train"), torch.device("cpu"))

@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import textwrap
+from collections import Counter
 from pathlib import Path
 
 from minidpt import DPTConfig, DPTForDepthEstimation
@@ -73,35 +74,31 @@ def architecture(config: DPTConfig, parameters: int) -> str:
     )
 
 
-def piece(run: dict) -> str:
-    """One run in words."""
-    plan, cooled = run["plan"], run["samples"] == run["plan"]["samples"] and run["plan"]["cooldown"] > 0
-    fall = f", falling to 0 over the last {100 * plan['cooldown']:.0f} % of the steps" if cooled else ""
-    how = f"batch {plan['batch']}, AdamW at {plan['rate']:g} after {plan['warmup']} steps{fall}"
-    return f"{run['samples']:,} samples at {plan['size']} pixels, {how}, seed {plan['seed']}"
-
-
 def history(runs: list[dict]) -> str:
-    """All runs in words, with their sums."""
+    """All runs in words, with their sums; what each of them was stands in runs.json."""
     samples, hours = sum(run["samples"] for run in runs), sum(run["minutes"] for run in runs) / 60
     machines = " and ".join(dict.fromkeys(run["machine"] for run in runs))
-    pieces = "; then, from those weights, ".join(map(piece, runs))
-    return f"{samples:,} samples in {hours:.1f} hours on {machines}: {pieces}"
+    seen = Counter[int]()
+    for run in runs:
+        seen[run["plan"]["size"]] += run["samples"]
+    sizes = " and ".join(f"{seen[size]:,} at {size}" for size in sorted(seen))
+    return f"{samples:,} samples in {hours:.1f} hours on {machines}, {sizes} pixels, in {len(runs)} pieces"
 
 
 def card(scores: dict, gates: list[Gate], runs: list[dict], config: DPTConfig, parameters: int) -> str:
     """The card as Markdown. scores: of `evaluate --json`, with --pair; runs: the contents of runs.json."""
     families = ", ".join(name.replace("_", " ") for name in FAMILIES)
-    pictures = " + ".join(f"{run['pictures']:,}" for run in runs)
+    pictures = sorted({run["pictures"] for run in runs})
+    scenes = f"{pictures[0]:,}" if len(pictures) == 1 else f"{pictures[0]:,} to {pictures[-1]:,}"
     paragraphs = [
         verdict(gates),
         "",
         f"- **Architecture**: {architecture(config, parameters)}",
-        f"- **Data**: {pictures} scenes rendered by `training/`, a figure per run ({families}), each seen several "
-        "times, cropped and recoloured; not one photo.",
+        f"- **Data**: {scenes} scenes a piece, rendered by `training/` ({families}), each seen several times, cropped "
+        "and recoloured; not one photo.",
         f"- **Training**: {history(runs)}. Scale-and-shift-invariant loss with gradient matching, and cross entropy "
-        "for the classes. `training/README.md` has the commands that do it again, `training/curve.csv` the learning "
-        "curve.",
+        "for the classes. `training/README.md` has the commands that do it again, `training/runs.json` the pieces, "
+        "`training/curve.csv` the learning curve.",
         "",
         "The gates, on photographs: AbsRel after scale and shift, with a measured depth, beside the plane that fits it "
         "best; correlation with a large model's answer beside that of the height in the picture; and the order of near "

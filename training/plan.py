@@ -71,4 +71,7 @@ RECIPE = (
     Piece(1, 17_167, 160, Plan(samples=102_400, size=96, cooldown=0, seed=1)),
     Piece(1, 17_167, 160, Plan(samples=56_000, size=128, rate=8e-4, warmup=200, cooldown=0.4, seed=2)),
     Piece(2, 4_303, 192, Plan(samples=14_400, size=192, rate=4e-4, warmup=60, cooldown=1, seed=3)),
+    Piece(4, 14_538, 192, Plan(9_600, 128, 32, 2, warmup=60, cooldown=0, restart=True, seed=4)),
+    Piece(4, 14_538, 192, Plan(272_000, 128, 32, 2, warmup=100, cooldown=0.25, seed=5)),
+    Piece(4, 14_538, 192, Plan(28_000, 192, 32, 2, rate=5e-4, warmup=50, cooldown=1, seed=6)),
 )

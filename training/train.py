@@ -10,6 +10,7 @@ import math
 import os
 import socket
 import time
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ import numpy as np
 import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import update_bn
 
 from .augment import Batch, draw_batch
-from .curve import Curve, held_out_scores
+from .curve import TOGETHER, Curve, held_out_scores
 from .dataset import Maps, open_maps
 from .losses import class_loss, depth_loss
-from .model import build_mini, load_mini, save_mini
+from .model import Mini, build_mini, load_mini, save_mini
 from .plan import RUNS, Plan
 from .tokens import restart_transformer
 
@@ -31,7 +33,7 @@ LOG_STEPS, SAVES = 50, 10  # a line every so many steps, so many snapshots a pie
 MOMENTS, DECAY, CLIP = (0.9, 0.98), 0.05, 1.0  # AdamW's betas and weight decay; the gradient's largest norm
 SMOOTH = 0.98  # of the point loss in the log, per step
 AVERAGE = 0.998  # of the averaged weights, per step; less in the beginning
-STATISTICS = 128  # pictures that tell what tokens look like, when their transformer is started again
+STATISTICS = 128  # pictures that tell what tokens look like, or what comes to a batch norm
 STATE_FILE = "state.pt"
 
 
@@ -57,7 +59,7 @@ class Trainer:
         vectors = [p for p in self.model.parameters() if p.ndim <= 1]
         groups = [{"params": matrices, "weight_decay": DECAY}, {"params": vectors, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW(groups, plan.rate, betas=MOMENTS, fused=True)
-        self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.average = {name: value.detach().clone() for name, value in self.model.named_parameters()}
 
     def draw(self, count: int | None = None) -> Batch:
         """This process's part of the next batch, or `count` pictures: none twice, each augmented anew."""
@@ -91,9 +93,17 @@ class Trainer:
     @torch.no_grad()
     def update_average(self, keep: float) -> None:
         """average = keep average + (1 - keep) weights."""
-        now = self.model.state_dict()
-        names = [name for name, value in now.items() if value.is_floating_point()]  # batch norm counts its batches
-        torch._foreach_lerp_([self.average[name] for name in names], [now[name] for name in names], 1 - keep)
+        torch._foreach_lerp_(list(self.average.values()), list(self.model.parameters()), 1 - keep)
+
+    def averaged_model(self) -> Mini:
+        """A model of the averaged weights, whose batch norm has seen what these weights make of pictures.
+
+        An average of the statistics would not be theirs, and one batch that explodes would spoil it for long.
+        """
+        model = deepcopy(self.model)
+        model.load_state_dict(self.average, strict=False)  # all but batch norm's statistics
+        update_bn(self.draw(STATISTICS).pixels.to(self.device).split(TOGETHER), model)
+        return model
 
     def save_state(self, folder: Path) -> None:
         """Write what resume() needs; a stop in the middle of writing leaves the older file whole."""
@@ -183,11 +193,11 @@ def run_piece(data: Path, out: Path, plan: Plan, device: str, init: Path | None,
             trainer.save_state(out)
             minutes = (time.perf_counter() - start) / 60
             folder = out / f"at{100 * trainer.step // plan.steps}"
-            save_mini(trainer.average, folder)
+            save_mini(trainer.averaged_model().state_dict(), folder)
             scores = held_out_scores(load_mini(folder).to(device), held_out)
             curve.add((trainer.step - first_step) * plan.batch, minutes / 60, plan.size, trainer.recent_point(), scores)
             for where in (folder, out):  # a snapshot is as good a start for the next piece as the end
                 curve.write(where)
                 write_runs(where, init, plan, trainer.step * plan.batch, len(trainer.pool), minutes, device)
     if trainer.rank == 0:
-        save_mini(trainer.average, out)
+        save_mini(trainer.averaged_model().state_dict(), out)
