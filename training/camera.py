@@ -42,15 +42,25 @@ def daylight(random: Random) -> tuple[Light, Air]:
 
 
 def draw_light(random: Random, stand: Standpoint) -> tuple[Light, Air]:
-    """A lamp indoors, a sun or an overcast sky outdoors, and the air. Indoors no colour is the sky's."""
-    if not stand.lamp:
-        return daylight(random)
+    """A lamp, or the sun through a window, indoors; a sun or an overcast sky outdoors; and the air.
+
+    Where no window shows the sky, no colour indoors is the sky's.
+    """
+    light, air = daylight(random)
+    if not stand.lamp and not stand.sun:
+        return light, air
     warm = np.array([1, 0.1, -1]) * random.uniform(-0.1, 0.3)
     low, high = (0.4, 1.1) if stand.bright else (0.2, 0.6)
     direct, ambient = random.uniform(0.2, 0.7), random.uniform(low, high)
+    at, power = stand.lamp, random.uniform(1.5, 6)
+    if stand.sun:
+        at, power, direct = stand.sun, 0.0, random.uniform(0.6, 2.2)
+    light = Light(np.array(at, float), power, direct * (1 + warm), ambient * (1 - 0.3 * warm))
+    air = air._replace(fog=10 ** random.uniform(-4.5, -3.2))
+    if stand.outside:
+        return light, air._replace(haze=air.haze * stand.outside, zenith=air.zenith * stand.outside)
     haze = np.array(draw_colour(random, 0.1, (0, 0.1), (0.2, 0.9)))
-    light = Light(np.array(stand.lamp, float), random.uniform(1.5, 6), direct * (1 + warm), ambient * (1 - 0.3 * warm))
-    return light, Air(haze, 10 ** random.uniform(-4.5, -3.2), haze, 0.0, random.randrange(1 << 20))
+    return light, air._replace(haze=haze, zenith=haze, clouds=0.0)
 
 
 def draw_view(random: Random, stand: Standpoint, aspect: float | None) -> View:
