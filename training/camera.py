@@ -82,13 +82,14 @@ def blur(picture: np.ndarray, radius: float) -> np.ndarray:
     return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(radius)))
 
 
-def draw_exposure(random: Random, linear: np.ndarray, bright: bool) -> np.ndarray:
+def draw_exposure(random: Random, linear: np.ndarray, stand: Standpoint) -> np.ndarray:
     """Exposure, white balance, vignette. Bright rooms are overexposed, up to white walls without any shade."""
     height, width = linear.shape[:2]
     warmth, tint = random.gauss(0.02, 0.08), random.gauss(0, 0.03)
     balance = np.exp(np.array([warmth, tint, -warmth], np.float32))
-    exposure = 0.5 * math.exp(random.gauss(0, 0.22) + (random.uniform(0.1, 1.0) if bright else 0))
-    metered = np.minimum(linear, 1.5).mean()  # a window does not darken the whole room
+    exposure = 0.5 * math.exp(random.gauss(0, 0.22) + (random.uniform(0.1, 1.0) if stand.bright else 0))
+    limit = min(1.5, 2 * float(np.median(linear))) if stand.outside else 1.5  # a window does not darken the whole room
+    metered = np.minimum(linear, limit).mean()
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     vignette = 1 - random.choice((0, 0, random.uniform(0.1, 0.5))) * (x * x + y * y) / 2
     return linear * balance * (exposure / (0.1 + metered)) * vignette[..., None].astype(np.float32)
@@ -127,7 +128,7 @@ def develop(random: Random, exposed: np.ndarray, bright: bool) -> np.ndarray:
 
 def photograph(random: Random, linear: np.ndarray, depth: np.ndarray, stand: Standpoint) -> np.ndarray:
     """linear (H, W, 3) float32, depth (H, W) metres -> (H, W, 3) uint8: light, lens, film, sensor, JPEG."""
-    exposed = draw_exposure(random, linear, stand.bright)
+    exposed = draw_exposure(random, linear, stand)
     exposed = draw_focus(random, exposed, depth, stand)
     if random.random() < 0.4:
         exposed = add_bloom(random, exposed)

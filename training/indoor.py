@@ -2,30 +2,21 @@
 
 import math
 from random import Random
-from typing import NamedTuple
 
 from .animals import BREEDS, PETS, animal
 from .catalogue import FURNITURE, KITCHEN, TRINKETS
-from .frames import Frame
-from .openings import THICK, Hole, door, drapes, draw_holes, glaze, next_room, surround, wall
+from .openings import THICK, draw_holes, wall
+from .outlook import Side, back_wall, fill_holes
 from .people import UPRIGHT, person
-from .primitives import BOX, CYLINDER, PLANE
+from .primitives import BOX, CYLINDER
 from .seats import LONE, SEATS, round_table, seat
-from .standpoint import Daylight, Standpoint, aim
+from .standpoint import Standpoint, aim
 from .textures import PLAIN
 from .thin import bicycle, stairs
 from .things import CEILING, GROUND, OPENING, WALL, Scene, draw_look
 
 CORNERS = 0.4  # share of the rooms in which one sees little more than a seat before a wall
 DINING = ("dining_chair", "dining_chair", "shell_chair", "cantilever_chair", "stool", "safari_chair")
-
-
-class Side(NamedTuple):
-    """One wall of a room, in a frame at its foot as openings.py has it."""
-
-    frame: Frame
-    half: float  # half its length, metres
-    holes: list[Hole]
 
 
 def plan_sides(scene: Scene, random: Random, w: float, d: float, h: float, kinds: dict[str, str]) -> dict[str, Side]:
@@ -60,42 +51,6 @@ def shell(scene: Scene, random: Random, sides: dict[str, Side], w: float, d: flo
             scene.add(BOX, (0, h - 0.1, d * (k + 0.5) / 4), (w, 0.1, 0.08), "wood", CEILING)
 
 
-def fill_holes(scene: Scene, random: Random, sides: dict[str, Side], kinds: dict[str, str]) -> Daylight:
-    """Glass, curtains, doors, and what is behind them -> how much light comes in that way."""
-    windows = [side for name, side in sides.items() if kinds.get(name, "door") != "door"]
-    daylight = draw_daylight(random, windows) if windows else Daylight(None, None, 0.0)
-    for name, side in sides.items():
-        for hole in side.holes:
-            if kinds[name] == "door":
-                door(scene, random, side.frame, hole)
-                next_room(scene, random, side.frame, hole, 10 ** random.uniform(-0.7, 0.3))
-            else:
-                glaze(scene, random, side.frame, hole)
-        if side in windows and random.random() < 0.6:
-            drapes(scene, random, side.frame, widest(side.holes))
-    if windows:
-        surround(scene, random, [(side.frame, widest(side.holes)) for side in windows], daylight.outside)
-    return daylight
-
-
-def widest(holes: list[Hole]) -> Hole:
-    return max(holes, key=lambda hole: hole.right - hole.left)
-
-
-def draw_daylight(random: Random, windows: list[Side]) -> Daylight:
-    """A sun that shines in through one of the walls, or a soft light behind its window, or an evening."""
-    side, uniform, kind = random.choice(windows), random.uniform, random.random()
-    if kind < 0.55:
-        (ax, _, az), _, (bx, _, bz) = side.frame.axes  # along the wall and out of it
-        slant = random.gauss(0, 0.8)
-        return Daylight(None, (bx + slant * ax, uniform(0.3, 1.3), bz + slant * az), 10 ** uniform(-0.15, 0.4))
-    if kind < 0.87:
-        hole = widest(side.holes)
-        at = (uniform(hole.left, hole.right), uniform(0.5, 1) * hole.top, -0.35)
-        return Daylight(side.frame.point(at), None, 10 ** uniform(0.15, 0.9))
-    return Daylight(None, None, 10 ** uniform(-1.6, -0.4))
-
-
 def decorate(scene: Scene, random: Random, sides: list[Side], bright: bool, count: int) -> None:
     """Pictures, mirrors and closed doors where the walls have no holes."""
     for _ in range(count):
@@ -116,7 +71,7 @@ def dining(scene: Scene, random: Random, x: float, z: float) -> None:
     """A table with chairs around it and things upon it."""
     name, size = random.choice(DINING), random.uniform(0.95, 1.3)
     scene.put("table", x, z, 0, size=size)
-    for k in range(random.randrange(2, 7)):
+    for k in range(random.randrange(2, 5)):
         side, row = 2 * (k % 2) - 1, k // 2 - 1
         frame = scene.frame(
             x + row * 0.6 * size, z + side * 0.75 * size, (0 if side < 0 else math.pi) + random.gauss(0, 0.25)
@@ -173,7 +128,7 @@ def room(scene: Scene, random: Random) -> Standpoint:
     sides = plan_sides(scene, random, w, d, h, kinds)
     shell(scene, random, sides, w, d, h, bright or chance() < 0.3)
     daylight, seen = fill_holes(scene, random, sides, kinds), [sides[name] for name in ("left", "far", "right")]
-    decorate(scene, random, seen, bright, random.randrange(1, 7))
+    decorate(scene, random, seen, bright, random.randrange(1, 6))
     if chance() < 0.5:
         at = (uniform(-0.4, 0.4) * w, 0.006, uniform(0.4, 0.7) * d)
         scene.add(BOX, at, (uniform(0.7, 1.4), 0.006, uniform(0.6, 1.2)), "carpet", GROUND)
@@ -204,7 +159,7 @@ def corner(scene: Scene, random: Random) -> Standpoint:
     """One seat, or two, before a plain wall beside a window, with little else: as furniture is photographed."""
     uniform, chance, choice, gauss = random.uniform, random.random, random.choice, random.gauss
     bright, lit_from = chance() < 0.5, choice((-1, 1))
-    w, d, h = uniform(1.1, 2.4), uniform(2.6, 4.6), uniform(2.4, 3.0)
+    w, d, h = uniform(1.0, 2.2), uniform(2.3, 4.0), uniform(2.4, 3.0)
     kinds = {}
     if chance() < 0.8:
         kinds["left" if lit_from < 0 else "right"] = choice(("glass", "glass", "windows"))
@@ -236,9 +191,9 @@ def corner(scene: Scene, random: Random) -> Standpoint:
     angle, far = gauss(0.2 * lit_from, 0.35), uniform(1.3, 3.0)
     at_x, at_z = x - math.sin(angle) * far, z - math.cos(angle) * far
     position = (max(0.3 - w, min(w - 0.3, at_x)), uniform(0.45, 1.5), max(0.15, at_z))
-    yaw, pitch = aim(position, (x + lit_from * uniform(-0.3, 0.9), uniform(0.4, 0.9), z))
+    yaw, pitch = aim(position, (x + lit_from * uniform(-0.2, 1.2), uniform(0.4, 0.9), z))
     lamp = (uniform(-w, w) * 0.7, h - 0.15, uniform(0.1, 0.7) * d)
-    return Standpoint(position, yaw, pitch, lamp, bright, width=(45, 72)).lit(daylight)
+    return Standpoint(position, yaw, pitch, lamp, bright, width=(48, 76)).lit(daylight)
 
 
 def corridor(scene: Scene, random: Random) -> Standpoint:
@@ -277,17 +232,15 @@ def tabletop(scene: Scene, random: Random) -> Standpoint:
     """A laid table, a desk, a counter from above at an angle."""
     uniform, gauss, choice = random.uniform, random.gauss, random.choice
     d, back, bright, below = uniform(0.4, 1.0), uniform(1.4, 4), random.random() < 0.35, 0.75
-    wall = draw_look(random, "white" if bright else "wall")
-    half, look = (uniform(0.7, 2), 0.03, d), choice(("wood", "wood", "cloth", "white", "counter", "any"))
-    scene.add(BOX, (0, -0.03, d * 0.7), half, look)
-    for x, z, a, b in ((0, back, 6, 0.05), (uniform(1.5, 4), 0, 0.05, 6), (-uniform(1.5, 4), 0, 0.05, 6)):
-        scene.add(BOX, (x, 0.5, z), (a, 2.5, b), wall, WALL)
-    scene.add(PLANE, (0, uniform(1.6, 2.2), 0), (1, 1, 1), "white", CEILING)
-    scene.add(PLANE, (0, -below, 0), (1, 1, 1), "floor", GROUND)
-    for _ in range(random.randrange(3)):
-        x, y = uniform(-1.5, 1.5), uniform(0.5, 0.9)
-        half, look = (uniform(0.3, 0.7), uniform(0.3, 0.6), 0.02), choice(("window", "poster", "wood"))
-        scene.add(BOX, (x, y, back - 0.06), half, look, OPENING)
+    look = draw_look(random, "white" if bright else "wall")
+    half, top = (uniform(0.7, 2), 0.03, d), choice(("wood", "wood", "cloth", "white", "counter", "any"))
+    scene.add(BOX, (0, -0.03, d * 0.7), half, top)
+    for x in (uniform(1.5, 4), -uniform(1.5, 4)):
+        scene.add(BOX, (x, 0.5, 0), (0.05, 2.5, 6), look, WALL)
+    top = uniform(1.6, 2.2)
+    scene.add(BOX, (0, top + 0.1, 0), (6, 0.1, 6), "white", CEILING)
+    scene.add(BOX, (0, -below - 0.1, 0), (6, 0.1, back), "floor", GROUND)
+    daylight = back_wall(scene, random, back, -below, top + below, look)
     for _ in range(random.randrange(1, 4)):
         name, x, z = choice(FURNITURE), uniform(-2, 2), uniform(d * 1.7 + 0.4, max(back, d * 1.7 + 0.5))
         scene.put(name, x, z, math.pi + gauss(0, 0.3), y=-below)
@@ -302,4 +255,4 @@ def tabletop(scene: Scene, random: Random) -> Standpoint:
     position = (gauss(0, 0.15), uniform(0.15, 0.65), uniform(-0.55, -0.15))
     yaw, pitch = aim(position, (gauss(0, 0.15), uniform(-0.05, 0.12), uniform(0.3, 0.9) * d))
     lamp = (uniform(-1, 1), uniform(0.8, 1.5), uniform(-1, 0.6))
-    return Standpoint(position, yaw, pitch, lamp, bright, (35, 60), None, (0.5, 0.03))
+    return Standpoint(position, yaw, pitch, lamp, bright, (35, 60), None, (0.5, 0.03)).lit(daylight)
