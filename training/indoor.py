@@ -191,7 +191,7 @@ def corner(scene: Scene, random: Random) -> Standpoint:
     angle, far = gauss(0.2 * lit_from, 0.35), uniform(1.3, 3.0)
     at_x, at_z = x - math.sin(angle) * far, z - math.cos(angle) * far
     position = (max(0.3 - w, min(w - 0.3, at_x)), uniform(0.45, 1.5), max(0.15, at_z))
-    yaw, pitch = aim(position, (x + lit_from * uniform(-0.2, 1.2), uniform(0.4, 0.9), z))
+    yaw, pitch = aim(position, (x + lit_from * uniform(-0.1, 0.35) * far, uniform(0.4, 0.9), z))
     lamp = (uniform(-w, w) * 0.7, h - 0.15, uniform(0.1, 0.7) * d)
     return Standpoint(position, yaw, pitch, lamp, bright, width=(48, 76)).lit(daylight)
 
