@@ -42,15 +42,25 @@ def daylight(random: Random) -> tuple[Light, Air]:
 
 
 def draw_light(random: Random, stand: Standpoint) -> tuple[Light, Air]:
-    """A lamp indoors, a sun or an overcast sky outdoors, and the air. Indoors no colour is the sky's."""
-    if not stand.lamp:
-        return daylight(random)
+    """A lamp, or the sun through a window, indoors; a sun or an overcast sky outdoors; and the air.
+
+    Where no window shows the sky, no colour indoors is the sky's.
+    """
+    light, air = daylight(random)
+    if not stand.lamp and not stand.sun:
+        return light, air
     warm = np.array([1, 0.1, -1]) * random.uniform(-0.1, 0.3)
     low, high = (0.4, 1.1) if stand.bright else (0.2, 0.6)
     direct, ambient = random.uniform(0.2, 0.7), random.uniform(low, high)
+    at, power = stand.lamp, random.uniform(1.5, 6)
+    if stand.sun:
+        at, power, direct = stand.sun, 0.0, random.uniform(0.6, 2.2)
+    light = Light(np.array(at, float), power, direct * (1 + warm), ambient * (1 - 0.3 * warm))
+    air = air._replace(fog=10 ** random.uniform(-4.5, -3.2))
+    if stand.outside:
+        return light, air._replace(haze=air.haze * stand.outside, zenith=air.zenith * stand.outside)
     haze = np.array(draw_colour(random, 0.1, (0, 0.1), (0.2, 0.9)))
-    light = Light(np.array(stand.lamp, float), random.uniform(1.5, 6), direct * (1 + warm), ambient * (1 - 0.3 * warm))
-    return light, Air(haze, 10 ** random.uniform(-4.5, -3.2), haze, 0.0, random.randrange(1 << 20))
+    return light, air._replace(haze=haze, zenith=haze, clouds=0.0)
 
 
 def draw_view(random: Random, stand: Standpoint, aspect: float | None) -> View:
@@ -72,13 +82,14 @@ def blur(picture: np.ndarray, radius: float) -> np.ndarray:
     return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(radius)))
 
 
-def draw_exposure(random: Random, linear: np.ndarray, bright: bool) -> np.ndarray:
+def draw_exposure(random: Random, linear: np.ndarray, stand: Standpoint) -> np.ndarray:
     """Exposure, white balance, vignette. Bright rooms are overexposed, up to white walls without any shade."""
     height, width = linear.shape[:2]
     warmth, tint = random.gauss(0.02, 0.08), random.gauss(0, 0.03)
     balance = np.exp(np.array([warmth, tint, -warmth], np.float32))
-    exposure = 0.5 * math.exp(random.gauss(0, 0.22) + (random.uniform(0.1, 1.0) if bright else 0))
-    metered = np.minimum(linear, 1.5).mean()  # a window does not darken the whole room
+    exposure = 0.5 * math.exp(random.gauss(0, 0.22) + (random.uniform(0.1, 1.0) if stand.bright else 0))
+    limit = min(1.5, 2 * float(np.median(linear))) if stand.outside else 1.5  # a window does not darken the whole room
+    metered = np.minimum(linear, limit).mean()
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     vignette = 1 - random.choice((0, 0, random.uniform(0.1, 0.5))) * (x * x + y * y) / 2
     return linear * balance * (exposure / (0.1 + metered)) * vignette[..., None].astype(np.float32)
@@ -117,7 +128,7 @@ def develop(random: Random, exposed: np.ndarray, bright: bool) -> np.ndarray:
 
 def photograph(random: Random, linear: np.ndarray, depth: np.ndarray, stand: Standpoint) -> np.ndarray:
     """linear (H, W, 3) float32, depth (H, W) metres -> (H, W, 3) uint8: light, lens, film, sensor, JPEG."""
-    exposed = draw_exposure(random, linear, stand.bright)
+    exposed = draw_exposure(random, linear, stand)
     exposed = draw_focus(random, exposed, depth, stand)
     if random.random() < 0.4:
         exposed = add_bloom(random, exposed)

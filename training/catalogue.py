@@ -25,13 +25,6 @@ stool object: cylinder 0 .62 0 .17 .02 .17 wood; rod .1 .6 .1 .18 0 .18 .014 met
 plastic_chair object: box 0 .44 0 .23 .015 .22 white; box 0 .7 -.24 .22 .24 .012 white pitch -12;
     rod .2 .44 .2 .24 0 .24 .013 metal x z; rod .23 .64 .16 .23 .66 -.26 .014 metal x;
     rod .23 .44 .18 .23 .64 .16 .014 metal x
-rocking_chair object: box 0 .42 .05 .27 .04 .3 white pitch 8; box 0 .75 -.3 .27 .36 .04 white pitch -18;
-    rod .32 .08 .35 .32 .62 .28 .018 metal x; rod .32 .62 .28 .32 .58 -.3 .018 metal x;
-    rod .32 .08 .35 .32 .04 0 .018 metal x; rod .32 .04 0 .32 .12 -.4 .018 metal x;
-    rod .32 .12 -.4 .32 .58 -.3 .018 metal x; rod -.32 .4 .1 .32 .4 .1 .015 metal
-office_chair object: box 0 .48 0 .24 .05 .24 dark; box 0 .82 -.25 .22 .28 .04 dark pitch -8;
-    rod 0 .08 0 0 .45 0 .03 metal; rod 0 .1 0 .28 .05 .1 .02 dark x; rod 0 .1 0 .18 .05 -.25 .02 dark x;
-    rod 0 .1 0 0 .05 .3 .02 dark; box .27 .68 -.02 .03 .015 .14 dark x
 armchair object: box 0 .22 0 .36 .2 .36 cloth; box 0 .46 .04 .28 .08 .3 cloth;
     box 0 .68 -.3 .34 .34 .09 cloth pitch -10; box .36 .42 .02 .08 .2 .36 cloth x;
     rod .32 0 .32 .32 .05 .32 .02 wood x z
@@ -209,8 +202,7 @@ def read_things(text: str) -> dict[str, tuple[str, list[Part]]]:
 THINGS = read_things(INDOOR_TEXT.strip() + SMALL_TEXT + OUTDOOR_TEXT.strip())
 FURNITURE = (
     "table", "chair", "chair", "sofa", "armchair", "shelf", "shelf", "cabinet", "desk", "television", "plant",
-    "lamp", "rack", "wardrobe", "bed", "piano", "basket", "rocking_chair", "plastic_chair", "office_chair",
-    "easel",
+    "lamp", "rack", "wardrobe", "bed", "piano", "basket", "plastic_chair", "easel",
 )  # fmt: skip
 KITCHEN = ("kitchen", "kitchen", "oven", "fridge", "table", "chair", "stool", "washer", "bin", "plant", "crate")
 TRINKETS = (

@@ -7,11 +7,12 @@ from typing import NamedTuple
 from .animals import BREEDS, PETS, animal, bird, plush
 from .catalogue import FURNITURE, TRINKETS
 from .frames import Vector
+from .outlook import back_wall
 from .people import person
 from .plants import blooms, branches, bush, hedge, tree
 from .primitives import BALL, BOX, CYLINDER, PLANE
-from .standpoint import Standpoint, aim
-from .things import CEILING, GROUND, OBJECT, OPENING, WALL, Scene, draw_look
+from .standpoint import Daylight, Standpoint, aim
+from .things import CEILING, GROUND, OBJECT, WALL, Scene, draw_look
 
 
 class Subject(NamedTuple):
@@ -120,8 +121,8 @@ def outdoors(scene: Scene, random: Random, scale: float) -> None:
             scene.put(random.choice(("car", "bench", "sign", "street_lamp")), random.uniform(-1, 1) * far, z)
 
 
-def indoors(scene: Scene, random: Random, scale: float, bright: bool) -> None:
-    """A table, bed or floor under the subject, and a room behind it."""
+def indoors(scene: Scene, random: Random, scale: float, bright: bool) -> Daylight:
+    """A table, bed or floor under the subject, and a room behind it -> the light from its window."""
     wall, floor = "white" if bright else "wall", random.choice((0.0, 0.0, 0.45, 0.75))
     surface = random.choice(("wood", "wood", "cloth", "cloth", "white", "floor", "carpet", "counter"))
     back = random.uniform(4, 14) * max(scale, 0.15) + 0.3
@@ -132,22 +133,18 @@ def indoors(scene: Scene, random: Random, scale: float, bright: bool) -> None:
             for x in (-0.5, 0.5):
                 half = (0.5, random.uniform(0.2, 0.5), 0.12)
                 scene.add(BALL, (x + random.gauss(0, 0.1), 0.15, deep), half, random.choice(("cloth", surface)), OBJECT)
-    scene.add(PLANE, (0, -floor, 0), (1, 1, 1), surface if not floor else "floor", GROUND)
-    scene.add(PLANE, (0, 2.6 - floor, 0), (1, 1, 1), "white", CEILING)
     look, back = draw_look(random, wall), max(back, 0.8 if floor else 0.5)
+    scene.add(BOX, (0, -0.1 - floor, back - 6), (8, 0.1, 6), surface if not floor else "floor", GROUND)
+    scene.add(BOX, (0, 2.7 - floor, 0), (8, 0.1, 8), "white", CEILING)
     left, right = -random.uniform(1.2, 4), random.uniform(1.2, 4)
     across, along = (8, 3, 0.05), (0.05, 3, 8)
-    for x, z, half in ((0, back, across), (left, 0, along), (right, 0, along), (0, -4, across)):
+    for x, z, half in ((left, 0, along), (right, 0, along), (0, -4, across)):
         scene.add(BOX, (x, 1, z), half, look, WALL)
-    for _ in range(random.randrange(4)):
-        what = random.choice(("window", "poster", "white", "wood", "curtain"))
-        half = (random.uniform(0.2, 0.6), random.uniform(0.25, 0.7), 0.02)
-        at = (random.uniform(-0.7, 0.7) * (back + 1), 1.4 - floor + random.gauss(0, 0.3), back - 0.06)
-        scene.add(BOX, at, half, what, OPENING)
-        scene.add(BOX, (at[0], at[1], at[2] + 0.005), (half[0] + 0.05, half[1] + 0.05, 0.02), "white", OPENING)
+    daylight = back_wall(scene, random, back, -floor, 2.6, look)
     for _ in range(random.randrange(1, 5) if back > 1.4 else 0):
         name, x = random.choice(FURNITURE), random.uniform(left, right) * 0.8
         scene.put(name, x, back - 0.4, math.pi + random.gauss(0, 0.2), y=-floor)
+    return daylight
 
 
 INSIDE = {pet: 0.5, bust: 0.45, bouquet: 0.05, still_life: 0.9, toy: 0.85, perched: 0.05}  # share taken in rooms
@@ -160,8 +157,9 @@ def close(scene: Scene, random: Random) -> Standpoint:
     build = random.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
     subject = build(scene, random)
     inside, bright = random.random() < INSIDE[build], random.random() < 0.35
+    daylight = Daylight(None, None, 0.0)
     if inside:
-        indoors(scene, random, subject.radius, bright)
+        daylight = indoors(scene, random, subject.radius, bright)
     else:
         outdoors(scene, random, subject.radius)
     width = uniform(26, 50)
@@ -181,4 +179,5 @@ def close(scene: Scene, random: Random) -> Standpoint:
         branches(scene, random, scene.frame(*position[::2], yaw, position[1]), distance * 2)
     lamp = (x + uniform(-1, 1), y + uniform(0.8, 1.6), z + uniform(-1.2, 0.3)) if inside else None
     blur = (0.8, 0.05)
-    return Standpoint(position, yaw, pitch, lamp, bright and inside, (width, width), distance * 0.97, blur)
+    stand = Standpoint(position, yaw, pitch, lamp, bright and inside, (width, width), distance * 0.97, blur)
+    return stand.lit(daylight)

@@ -55,8 +55,8 @@ def portrait(scene: Scene, random: Random) -> Standpoint:
 
 
 WEIGHTS = {
-    room: 0.22, street: 0.12, country: 0.09, home: 0.1, skyline: 0.03, tabletop: 0.09, corridor: 0.05, clutter: 0.02,
-    portrait: 0.08, close: 0.16, cycles: 0.04,
+    room: 0.27, street: 0.11, country: 0.08, home: 0.1, skyline: 0.03, tabletop: 0.08, corridor: 0.05, clutter: 0.02,
+    portrait: 0.07, close: 0.15, cycles: 0.04,
 }  # fmt: skip
 BY_NAME = {family.__name__: family for family in WEIGHTS}
 NAMES = list(BY_NAME)

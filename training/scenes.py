@@ -7,10 +7,10 @@ import numpy as np
 
 from . import families
 from .camera import draw_light, draw_view, photograph
-from .primitives import CENTRE, HALF, KIND, PLANE, TEXTURE, place
+from .primitives import CENTRE, CLASS, HALF, KIND, PLANE, TEXTURE, place
 from .raycast import View, cast
 from .textures import POSTER
-from .things import Scene
+from .things import GROUND, Scene
 
 POSTER_SEED, RETRY_SEED = 1 << 40, 1 << 41  # added to a seed; far from all seeds in use
 POSTER_SIZE = 64
@@ -26,11 +26,12 @@ class Rendered(NamedTuple):
 
 
 def without_camera_inside(table: np.ndarray, view: View) -> np.ndarray:
-    """Drop the primitives that the camera stands in, or nearly."""
+    """Drop the primitives that the camera stands in, or nearly; never the ground, which it may lie on."""
     matrices = place(table)
     local = np.einsum("pij,pj->pi", matrices, view.position - table[:, CENTRE : CENTRE + 3])
     margin = np.minimum(0.12 / np.minimum(table[:, HALF : HALF + 3].min(1), 1.0), 3)[:, None]
-    return table[(np.abs(local) > 1 + margin).any(1) | (table[:, KIND] == PLANE)]
+    ground = (table[:, KIND] == PLANE) | (table[:, CLASS] == GROUND)
+    return table[(np.abs(local) > 1 + margin).any(1) | ground]
 
 
 def is_bare(index: np.ndarray) -> bool:

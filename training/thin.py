@@ -1,10 +1,9 @@
-"""Thin structures: bicycles, fences, railings, stairs with their handrails, curtains."""
+"""Thin structures: bicycles, fences, railings, stairs with their handrails."""
 
 import math
-from random import Random
 
 from .frames import Frame
-from .primitives import BALL, BOX, CYLINDER, RING
+from .primitives import BALL, BOX, RING
 from .things import OBJECT, VEHICLE, WALL, Look, Scene, draw_look
 
 
@@ -73,11 +72,3 @@ def stairs(scene: Scene, x: float, z: float, yaw: float, rise: float) -> None:
         scene.rod(frame, (side * wide, height, k * 0.27), (side * wide, height + 0.9, k * 0.27), 0.012, rail, OBJECT)
     top = (side * wide, count * 0.18 + 0.92, count * 0.27)
     scene.rod(frame, (side * wide, 0.98, -0.1), top, 0.03, rail, OBJECT)
-
-
-def curtain(scene: Scene, random: Random, x: float, z: float, height: float, turned: bool) -> None:
-    """Folds from `height` metres down to the floor, along z where turned, else along x."""
-    look, step = draw_look(random, "curtain"), random.uniform(0.06, 0.1)
-    for k in range(random.randrange(4, 9)):
-        at = (x, height / 2, z + k * step) if turned else (x + k * step, height / 2, z)
-        scene.add(CYLINDER, at, (step * 0.75, height / 2, step * 0.75), look, OBJECT)

@@ -94,7 +94,6 @@ MATERIALS = {
     "poster": Material(ANY, (0, 0.1), (0.5, 1), (POSTER,)),
     "glow": Material((0.09, 0.11, 0.6), (0, 0.3), (0.85, 1), (PLAIN,), glow=(0.7, 2.0)),
     "taillight": Material((0.0,), (0.9, 1), (0.3, 0.8), (PLAIN,), glow=(0.3, 1.0)),
-    "window": Material((0.1, 0.6), (0, 0.12), (0.9, 1), (PLAIN, PLAIN, LEAVES, CLOUDY), (-0.3, 0.6), glow=(1.2, 6.0)),
     "pane": Material((0.6,), (0, 0.3), (0.02, 0.2), (PLAIN,), gloss=(0.1, 0.5)),
     # what lives and grows
     "skin": Material((0.04, 0.05, 0.055), (0.35, 0.6), (0.12, 0.75), (PLAIN,), (0.7, 0.9)),
@@ -113,7 +112,7 @@ MATERIALS = {
     "food": Material((0.05, 0.08, 0.1), (0.4, 0.9), (0.15, 0.7), (CLOUDY, SPECKLE), (1.2, 1.7), 0.8),
     "crop": Material((0.03, 0.08, 0.2, 0.3), (0.5, 1), (0.2, 0.7), (PATCH, SPECKLE, CHECKER), (0.9, 1.2), 1.2),
 }  # fmt: skip
-NEVER_SWAPPED = ("poster", "glow", "window", "taillight", "skin", "dark", "iris")
+NEVER_SWAPPED = ("poster", "glow", "taillight", "skin", "dark", "iris")
 SWAPPED = 0.04  # share of looks that are another material's, so that a look is never a sure sign of a thing
 
 
