@@ -10,6 +10,7 @@ import math
 import os
 import socket
 import time
+import warnings
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
@@ -158,6 +159,7 @@ def train(
 def run_share(rank: int, port: int, data: Path, out: Path, plan: Plan, *rest: Any) -> None:
     """One of the processes of a piece, with its share of the cores."""
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // plan.processes))
+    warnings.filterwarnings("ignore", "Grad strides do not match")  # 1 x 1 kernels: two ways to say the same
     meeting = f"tcp://localhost:{port}"
     distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=plan.processes)
     run_piece(data, out, plan, *rest)
