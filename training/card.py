@@ -81,8 +81,8 @@ def history(runs: list[dict]) -> str:
     seen = Counter[int]()
     for run in runs:
         seen[run["plan"]["size"]] += run["samples"]
-    sizes = " and ".join(f"{seen[size]:,} at {size}" for size in sorted(seen))
-    return f"{samples:,} samples in {hours:.1f} hours on {machines}, {sizes} pixels, in {len(runs)} pieces"
+    sizes = ", ".join(f"{seen[size]:,} at {size}" for size in sorted(seen))
+    return f"{samples:,} samples in {hours:.1f} hours on {machines} ({sizes} pixels), in {len(runs)} pieces"
 
 
 def card(scores: dict, gates: list[Gate], runs: list[dict], config: DPTConfig, parameters: int) -> str:
