@@ -224,7 +224,8 @@ def test_the_composed_model_computes_what_transformers_does(two_headed, tmp_path
     with torch.no_grad():
         expected, saved = (model.eval()(torch.from_numpy(x)).logits for model in (theirs, again))
     assert torch.equal(expected, saved)
-    assert_close(ours(x).logits, expected, atol=1e-4, name="logits")  # two float32 passes through the hybrid
+    atol = 1e-5 * float(expected.abs().max())  # two float32 passes through the hybrid; logits grow with training
+    assert_close(ours(x).logits, expected, atol=atol, name="logits")
 
 
 def test_verify_holds_it_against_transformers(two_headed, capsys):

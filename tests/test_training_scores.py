@@ -19,7 +19,10 @@ from training.dataset import create_maps, open_maps
 from training.things import CLASSES, COARSE, COARSE_OF
 
 HEIGHT, WIDTH = 40, 50
-RUN = {"samples": 64, "size": 96, "batch": 16, "rate": 1e-3, "warmup": 3, "cooldown": 0.2, "seed": 7}
+RUNS_OF = [  # size, scenes, samples of each piece
+    {"plan": {"size": size}, "samples": samples, "pictures": scenes, "minutes": 30, "machine": "2 CPU cores"}
+    for size, scenes, samples in ((96, 1234, 64), (192, 567, 1000), (96, 1234, 36))
+]
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +30,7 @@ def model(tmp_path_factory):
     """A folder as training leaves it."""
     folder = write_two_headed(tmp_path_factory.mktemp("run") / "trained")
     (folder / CURVE).write_text("samples,hours\n64,0.5\n")
-    runs = [{"plan": RUN, "samples": 64, "pictures": 1234, "minutes": 30, "machine": "2 CPU cores"}] * 2
-    (folder / RUNS).write_text(json.dumps(runs))
+    (folder / RUNS).write_text(json.dumps(RUNS_OF))
     return folder
 
 
@@ -187,8 +189,8 @@ def test_a_trained_folder_goes_into_the_package_with_its_card(model, data, photo
     assert text.endswith(f"\n{END}\nafter\n")
     assert text.split(START)[1].split(END)[0].strip() in (assets / "README.md").read_text(encoding="utf-8")
     for told in (
-        "1,234 + 1,234 scenes", "128 samples in 1.0 hours on 2 CPU cores", "seed 7", "room, ", "fusion width 32",
-        "over the last 20 %", gates.format_gates([FAILED])[-1], "| the most frequent class | 0.531 |", "On 2 rendered",
+        "567 to 1,234 scenes a piece", "1,100 samples in 1.5 hours on 2 CPU cores", "room, ", "fusion width 32",
+        "(100 at 96, 1,000 at 192 pixels), in 3 pieces", gates.format_gates([FAILED])[-1], "| the most frequent class | 0.531 |", "On 2 rendered",
     ):  # fmt: skip
         assert told in " ".join(text.split("\n")).replace("  ", " "), told
     assert max(len(line) for line in text.splitlines() if not line.startswith("|")) <= 120
