@@ -190,7 +190,8 @@ def test_a_trained_folder_goes_into_the_package_with_its_card(model, data, photo
     assert text.split(START)[1].split(END)[0].strip() in (assets / "README.md").read_text(encoding="utf-8")
     for told in (
         "567 to 1,234 scenes a piece", "1,100 samples in 1.5 hours on 2 CPU cores", "room, ", "fusion width 32",
-        "(100 at 96, 1,000 at 192 pixels), in 3 pieces", gates.format_gates([FAILED])[-1], "| the most frequent class | 0.531 |", "On 2 rendered",
+        "(100 at 96, 1,000 at 192 pixels), in 3 pieces", gates.format_gates([FAILED])[-1],
+        "| the most frequent class | 0.531 |", "On 2 rendered",
     ):  # fmt: skip
         assert told in " ".join(text.split("\n")).replace("  ", " "), told
     assert max(len(line) for line in text.splitlines() if not line.startswith("|")) <= 120
