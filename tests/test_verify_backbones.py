@@ -72,6 +72,14 @@ def test_the_backbone_alone_passes(kind, tmp_path, capsys):
         assert "taps.0 " in said.out
 
 
+def test_an_oblong_size_of_the_config_is_the_pictures(tmp_path, capsys):
+    """Without --size, and without a processor in the folder, as backbones are published."""
+    architecture, settings, _, _ = CASES["vitdet"]
+    folder = folder_of(tmp_path, architecture, {**settings, "image_size": [40, 72]})
+    assert minidpt.cli.main(["verify", folder, "--against", "transformers"]) == 0
+    assert "1 x 3 x 40 x 72, example.jpg through a default processor" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("kind", CASES)
 def test_depth_passes(kind, tmp_path, capsys):
     config, size = under_dpt(kind)

@@ -6,7 +6,7 @@ A new backbone is a new file and a new row here.
 from typing import Any
 
 from . import beit, bit, deit, dinov2, hybrid, levit, nextvit, swin, swinv2, vit, vitdet
-from .base import Backbone, BackboneConfig, Encoded, EncoderConfig, row
+from .base import Backbone, BackboneConfig, Encoded, EncoderConfig, input_size, native_size, row
 from .beit import BeitConfig
 from .bit import BitConfig
 from .deit import DeiTConfig
@@ -37,6 +37,8 @@ __all__ = [
     "ViTConfig",
     "VitDetConfig",
     "backbone_of",
+    "input_size",
+    "native_size",
 ]
 
 PLAIN, HYBRID = row(vit, prefix="dpt."), row(hybrid, prefix="dpt.")

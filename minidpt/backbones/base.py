@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..checkpoints.config_files import PretrainedConfig
+from ..errors import ConfigError
+from ..ops.layout import whole_patches
 from ..params import Tensor
 from ..recording import note
 from ..schema import MAX_BLOCKS, integer, optional, sequence, setting
 
 Array = Any  # an array of whichever backend is in use
+DEFAULT_SIDE = 384  # of a picture, for encoders whose config names none
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,20 @@ class BackboneConfig(EncoderConfig):
             )
         object.__setattr__(self, "out_features", features)
         object.__setattr__(self, "out_indices", self.taps)
+
+
+def native_size(encoder: Any) -> tuple[int, int]:
+    """(H, W) of the pictures that an encoder's config names, or DEFAULT_SIDE squared."""
+    side = getattr(encoder, "image_size", DEFAULT_SIDE)
+    return side if isinstance(side, tuple) else (side, side)
+
+
+def input_size(encoder: Any, wanted: tuple[int, int] | None = None) -> tuple[int, int]:
+    """`wanted` (H, W) from --size, the config's own if None; ConfigError unless it is whole patches."""
+    height, width = wanted or native_size(encoder)
+    if not whole_patches(height, width, encoder.size_multiple):
+        raise ConfigError(f"--size {height}x{width}: both sides must be multiples of {encoder.size_multiple}")
+    return height, width
 
 
 def numbered_stages(count: int) -> tuple[str, ...]:

@@ -11,16 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from ..backbones import input_size
 from ..checkpoints import cache
 from ..errors import ConfigError, MiniDPTError
 from ..model import MODELS, PreTrainedModel, open_checkpoint
-from ..ops.layout import whole_patches
 from ..params import Tensor
 from ..presets import EMBEDDED, full_name, preset
 from ..processing import DPTImageProcessor
 
 SEED = 0
-DEFAULT_SIDE = 384  # of the input, for encoders whose config names none
 LAST_BIAS = "head.conv3.bias"
 FAR_ABOVE_ZERO = 2.0**16  # a last bias with which no depth is negative before the ReLU
 PIXELS = "pixels.npy"
@@ -117,10 +116,5 @@ def lively(t: Tensor, rng: np.random.Generator) -> np.ndarray:
 
 def random_pixels(model: PreTrainedModel, size: tuple[int, int] | None, batch: int) -> np.ndarray:
     """(N, C, H, W) float32, standard normal.   size: (H, W), the config's own if None"""
-    encoder: Any = model.encoder
-    side = getattr(encoder, "image_size", DEFAULT_SIDE)
-    height, width = size or (side if isinstance(side, tuple) else (side, side))
-    if not whole_patches(height, width, encoder.size_multiple):
-        raise ConfigError(f"--size {height}x{width}: both sides must be multiples of {encoder.size_multiple}")
-    shape = (batch, encoder.num_channels, height, width)
+    shape = (batch, model.encoder.num_channels, *input_size(model.encoder, size))
     return np.random.default_rng(SEED).standard_normal(shape, np.float32)

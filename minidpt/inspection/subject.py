@@ -6,17 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from .. import params
-from ..backbones import EncoderConfig
+from ..backbones import EncoderConfig, input_size
 from ..checkpoints.cache import cached
 from ..config import DPTConfig
 from ..errors import CheckpointError, ConfigError, HubError
 from ..model import MODELS, PreTrainedModel, open_checkpoint
-from ..ops.layout import whole_patches
 from ..params import Tensor
 from ..presets import preset
 from .dry_run import ITEM_BYTES, Passage, passage
-
-DEFAULT_SIDE = 384  # of the picture, for encoders whose config names none
 
 MAX_HALVED = 4  # times that an encoder makes its token grid smaller
 
@@ -102,12 +99,7 @@ def find(name: str | Path, revision: str | None = None) -> tuple[type[PreTrained
 def subject(name: str | Path, size: tuple[int, int] | None = None, revision: str | None = None) -> Subject:
     """The model of that name with pictures of `size`, both sides multiples of the patch; the config's own if None."""
     model, config, weights = find(name, revision)
-    encoder: Any = getattr(config, "encoder", config)
-    side = getattr(encoder, "image_size", DEFAULT_SIDE)
-    height, width = size or (side if isinstance(side, tuple) else (side, side))
-    if not whole_patches(height, width, encoder.size_multiple):
-        raise ConfigError(f"--size {height}x{width}: both sides must be multiples of {encoder.size_multiple}")
-    return Subject(str(name), model, config, weights, (height, width))
+    return Subject(str(name), model, config, weights, input_size(getattr(config, "encoder", config), size))
 
 
 def why_absent(this: Subject, revision: str | None = None) -> str | None:

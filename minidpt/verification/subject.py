@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..auto_backbone import MODEL_OF
+from ..backbones import native_size
 from ..checkpoints import PROCESSOR, locate_file
 from ..errors import ConfigError
 from ..images import embedded_picture, load_image
@@ -17,7 +18,6 @@ from ..recording import Tape, record
 from .comparison import ALLOWED, MANY_ZEROS, Reference, Report, bound_in_words, clipped, compare, uncovered
 
 SEED = 0  # of random pixels
-DEFAULT_SIDE = 384  # for encoders whose config names none
 NAMES_SHOWN = 12
 
 
@@ -62,8 +62,8 @@ def picture_pixels(
         processor, own = DPTImageProcessor.from_pretrained(name, revision=revision), "the model's own processor"
     else:
         multiple = model.encoder.size_multiple
-        side = getattr(model.encoder, "image_size", DEFAULT_SIDE)
-        processor = DPTImageProcessor(size=max(side // multiple, 1) * multiple)
+        height, width = (max(side // multiple, 1) * multiple for side in native_size(model.encoder))
+        processor = DPTImageProcessor(size={"height": height, "width": width})
         own = "a default processor (the model has none)"
     picture = image or str(embedded_picture())
     return processor(load_image(picture))["pixel_values"], f"{Path(picture).name} through {own}"
