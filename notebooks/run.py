@@ -69,6 +69,7 @@ def run(notebook: nbformat.NotebookNode, timeout: float) -> str:
         timeout=timeout,
         kernel_name="python3",
         resources={"metadata": {"path": str(FOLDER)}},
+        coalesce_streams=True,  # how many pieces a text comes in depends on the machine
         extra_arguments=["--log-level=ERROR"],  # a kernel's remarks on its own connection
     )
     try:

@@ -71,6 +71,8 @@ def test_notebook_is_committed_as_it_ran(path):
         for output in cell["outputs"]:
             assert output["output_type"] != "error", source
             assert output.get("name") != "stderr", "".join(output["text"])
+        texts = [output for output in cell["outputs"] if output["output_type"] == "stream"]
+        assert len(texts) <= 1, f"a text in {len(texts)} pieces:\n{source}"
 
 
 @each_notebook
