@@ -75,4 +75,6 @@ RECIPE = (
     Piece(4, 14_538, 192, Plan(272_000, 128, 32, 2, warmup=100, cooldown=0.25, seed=5)),
     Piece(4, 14_538, 192, Plan(16_704, 192, 32, 2, rate=5e-4, warmup=50, cooldown=1, seed=6)),  # was stopped at 60 %
     Piece(7, 4_085, 192, Plan(20_000, 192, 32, 2, rate=4e-4, warmup=40, cooldown=1, seed=7)),
+    Piece(8, 16_000, 192, Plan(272_000, 128, 32, 2, warmup=100, cooldown=0.25, seed=8)),
+    Piece(8, 16_000, 192, Plan(22_400, 192, 32, 2, rate=5e-4, warmup=50, cooldown=1, seed=9)),
 )
