@@ -63,7 +63,7 @@ def pipeline(
     """Load what a task needs and return it as a callable.
 
     task: "depth-estimation" or "image-segmentation".
-    model: a folder, a file, a hub id (default: dpt-mini, a small demonstration for either task), or a model object,
+    model: a folder, a file, a hub id (default: dpt-mini, which is small, for either task), or a model object,
     which needs `image_processor` beside it and keeps its own backend and precision. Raises ValueError for an unknown
     task or a missing processor; CheckpointError, ConfigError, HubError from loading.
     """

@@ -103,8 +103,8 @@ def card(scores: dict, gates: list[Gate], runs: list[dict], config: DPTConfig, p
         "The gates, on photographs: AbsRel after scale and shift, with a measured depth, beside the plane that fits it "
         "best; correlation with a large model's answer beside that of the height in the picture; and the order of near "
         "and far, a rank correlation with either before any fit. None of these photographs was trained on, but the "
-        "scenes were drawn with them in view (close heads, seats of bent tubes, terraces behind glass): a passed gate is "
-        "a goal reached, not what other photographs will give.",
+        "scenes were drawn with them in view (close heads, seats of bent tubes, terraces behind glass): a passed gate "
+        "is a goal reached, not what other photographs will give.",
         "",
         *format_gates(gates),
         "",

@@ -11,10 +11,6 @@ from . import options
 from .inputs import about_run, for_each, load_model, plan_outputs
 from .report import note
 
-ABOUT_EMBEDDED = (
-    "dpt-mini is a small demonstration model trained on rendered scenes; for real work name a published one, "
-    "--model Intel/dpt-large (needs: pip install huggingface_hub), or a local folder"
-)
 MEANINGS = {
     "relative_inverse": "relative inverse depth: larger = nearer, no unit",
     "metric": "metric depth in metres: larger = farther",
@@ -59,7 +55,7 @@ def estimator(args: argparse.Namespace, formats: list[str], colormap: str) -> Ca
 
     @cache
     def load() -> tuple[Any, Any]:
-        return load_model(args, AutoModelForDepthEstimation, ABOUT_EMBEDDED)
+        return load_model(args, AutoModelForDepthEstimation)
 
     def work(picture: str, stem: str) -> dict[str, Any]:
         image = load_image(picture, **options.given(max_pixels=args.max_pixels))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from .options import EMBEDDED, given
+from .options import given
 from .report import UsageError, fail, note, printable, say, say_json
 
 MAX_NAME_BYTES = 255  # of one file name, on every common file system
@@ -114,8 +114,8 @@ def _report(record: dict[str, Any], *, as_json: bool) -> bool:
     return say(printable(line))
 
 
-def load_model(args: argparse.Namespace, model_class: Any, about_embedded: str) -> tuple[Any, Any]:
-    """(model, processor) as the options ask; a note where another precision than the wanted one runs, or dpt-mini."""
+def load_model(args: argparse.Namespace, model_class: Any) -> tuple[Any, Any]:
+    """(model, processor) as the options ask; a note where another precision than the wanted one runs."""
     from .. import DPTImageProcessor
 
     model = model_class.from_pretrained(
@@ -124,8 +124,6 @@ def load_model(args: argparse.Namespace, model_class: Any, about_embedded: str) 
     if model.precision != args.precision:
         note(f"backend {model.backend} has no precision {args.precision}; the more exact {model.precision} runs")
     processor = DPTImageProcessor.from_pretrained(args.model, **given(revision=args.revision))
-    if args.model == EMBEDDED:
-        note(about_embedded)
     return model, processor
 
 

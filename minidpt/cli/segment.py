@@ -9,10 +9,11 @@ from typing import Any
 from ..cpus import bound_pools
 from . import options
 from .inputs import about_run, for_each, load_model, plan_outputs
+from .report import note
 
 ABOUT_EMBEDDED = (
-    "dpt-mini is a small demonstration model trained on rendered scenes, with four coarse classes; for real work name "
-    "a published one, --model Intel/dpt-large-ade (needs: pip install huggingface_hub), or a local folder"
+    "dpt-mini tells four coarse classes apart; for 150, name a published model, --model Intel/dpt-large-ade (needs: "
+    "pip install huggingface_hub), or a local folder"
 )
 
 
@@ -44,7 +45,10 @@ def segmenter(args: argparse.Namespace, formats: list[str]) -> Callable[[str, st
 
     @cache
     def load() -> tuple[Any, Any]:
-        return load_model(args, DPTForSemanticSegmentation, ABOUT_EMBEDDED)
+        loaded = load_model(args, DPTForSemanticSegmentation)
+        if args.model == options.EMBEDDED:
+            note(ABOUT_EMBEDDED)
+        return loaded
 
     def work(picture: str, stem: str) -> dict[str, Any]:
         image = load_image(picture, **options.given(max_pixels=args.max_pixels))
