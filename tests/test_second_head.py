@@ -192,7 +192,7 @@ def test_depth_needs_no_model_and_no_warning_while_every_gate_is_passed(tmp_path
     assert "demonstration" not in (MINI / "README.md").read_text(), "a gate is failed again: depth has to say so"
     picture = str(tmp_path / "a.png")
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)).save(picture)
-    assert cli.main(["depth", picture, "--json", "--backend", "numpy"]) == 0
+    assert cli.main(["depth", picture, "-o", str(tmp_path), "--json", "--backend", "numpy"]) == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out)["model"] == "dpt-mini"
     assert not printed.err
