@@ -31,7 +31,7 @@ from ..schema import (
     square,
 )
 from . import vit
-from .base import Array, BackboneConfig, Encoded, numbered_stages, run_blocks
+from .base import Array, BackboneConfig, Encoded, native_size, numbered_stages, run_blocks
 
 MAX_WINDOW = 1_024  # far beyond the usual 14; the attention inside a window grows with its fourth power
 BOTTLENECK_EPS = 1e-6  # of the norms inside a convolutional bottleneck, whatever layer_norm_eps is
@@ -153,7 +153,7 @@ class VitDetConfig(BackboneConfig):
 
     def check(self):
         super().check()
-        sides = {"image_size": min(self.image_sides), "pretrain_image_size": self.pretrain_image_size}
+        sides = {"image_size": min(native_size(self)), "pretrain_image_size": self.pretrain_image_size}
         self._check_blocks(self.hidden_size, self.num_attention_heads, self.patch_size, **sides)
         if self.residual_block_indices and self.hidden_size < 2:
             raise self._error("hidden_size", "must be at least 2 with residual_block_indices, which halve it")
@@ -183,11 +183,6 @@ class VitDetConfig(BackboneConfig):
         return self.patch_size
 
     @property
-    def image_sides(self) -> tuple[int, int]:
-        """(H, W) of image_size."""
-        return self.image_size if isinstance(self.image_size, tuple) else (self.image_size, self.image_size)
-
-    @property
     def mlp_dim(self) -> int:
         """The width inside the mlp."""
         return int(self.hidden_size * self.mlp_ratio)
@@ -214,7 +209,7 @@ def tensors(config: VitDetConfig, name: str = "backbone") -> list[Tensor]:
 
 
 def block_tensors(name: str, i: int, config: VitDetConfig) -> list[Tensor]:
-    width, (height, wide) = config.hidden_size, config.image_sides
+    width, (height, wide) = config.hidden_size, native_size(config)
     table = params.norm(f"{name}.norm1", width) + params.norm(f"{name}.norm2", width)
     table += params.linear(f"{name}.attention.qkv", 3 * width, width, bias=config.qkv_bias)
     table += params.linear(f"{name}.attention.out", width, width)
