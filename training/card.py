@@ -53,7 +53,7 @@ def verdict(gates: list[Gate]) -> str:
     failed = [f"{g.what} on {g.picture} ({g.value:.3f}, not {g.relation} {g.limit:.3g})" for g in gates if not g.passed]
     if not failed:
         return (
-            f"dpt-mini is a **small model** for depth that comes with the package: nothing to download. It passes all "
+            "dpt-mini is a **small model** for depth that comes with the package: nothing to download. It passes all "
             f"{len(gates)} gates below. Published models are larger and see more."
         )
     return (
