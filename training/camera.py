@@ -30,17 +30,17 @@ class Weather(NamedTuple):
     cloud: float  # how bright clouds are without the sun's light
 
 
-BLUE, ORANGE = (0.57, 0.63), (0.02, 0.12)
+BLUE, ORANGE = (0.57, 0.63), (-0.02, 0.1)
 WEATHER = {
-    "sunny": Weather(0.4, 0.15, 0.95, 0.28, (0.4, 1.5), (1.05, 1.0, 0.88), (0.3, 0.29, 0.26),
+    "sunny": Weather(0.4, 0.12, 0.95, 0.28, (0.4, 1.5), (1.05, 1.0, 0.88), (0.3, 0.29, 0.26),
                      (BLUE, 0.1, 0.9), (BLUE, 0.7, 0.65), 0.5),
-    "overcast": Weather(0.25, 0.1, 0.1, 0.7, (0.2, 2.0), (1, 1, 1), (0.05, 0.05, 0.05),
+    "overcast": Weather(0.25, 0.08, 0.1, 0.7, (0.2, 2.0), (1, 1, 1), (0.05, 0.05, 0.05),
                         (BLUE, 0.05, 0.9), (BLUE, 0.1, 0.75), 0.5),
-    "low sun": Weather(0.13, 0.3, 0.9, 0.22, (0.08, 0.35), (1.2, 0.85, 0.5), (0.7, 0.55, 0.35),
+    "low sun": Weather(0.13, 0.28, 0.9, 0.22, (0.08, 0.35), (1.2, 0.85, 0.5), (0.7, 0.55, 0.35),
                        ((0.07, 0.13), 0.3, 0.9), (BLUE, 0.5, 0.6), 0.5),
-    "sunset": Weather(0.1, 0.35, 0.3, 0.14, (0.02, 0.2), (1.3, 0.6, 0.25), (1.1, 0.6, 0.2),
+    "sunset": Weather(0.1, 0.4, 0.3, 0.14, (0.02, 0.2), (1.3, 0.6, 0.25), (1.1, 0.52, 0.14),
                       (ORANGE, 0.85, 0.8), ((0.55, 1.08), 0.55, 0.25), 0.3),
-    "dusk": Weather(0.08, 0.1, 0.05, 0.25, (-0.08, 0.04), (0.8, 0.85, 1.1), (0.35, 0.2, 0.12),
+    "dusk": Weather(0.08, 0.12, 0.05, 0.25, (-0.08, 0.04), (0.8, 0.85, 1.1), (0.35, 0.2, 0.12),
                     ((0.85, 1.05), 0.35, 0.6), ((0.57, 0.72), 0.6, 0.4), 0.25),
     "night": Weather(0.04, 0, 0.03, 0.05, (0.5, 1.5), (0.8, 0.9, 1.2), (0, 0, 0),
                      (BLUE, 0.5, 0.04), (BLUE, 0.5, 0.015), 0.04),
@@ -59,9 +59,9 @@ def draw_sun(random: Random, height: float, yaw: float, low: bool) -> np.ndarray
 def draw_clouds(random: Random, white: np.ndarray, low: bool) -> Clouds:
     """Clouds whose lit sides are white; low: the sun is, and more of them are dark before it."""
     cover, chance = random.choice((0.0, random.random(), random.random())), random.random
-    if chance() < (0.6 if low else 0.2):
+    if chance() < (0.6 if low else 0.15):
         white = white * random.uniform(0.2, 0.7)
-    dark = random.uniform(0.2, 0.8) if chance() < 0.5 else 0.0
+    dark = random.uniform(0.2, 0.8) if chance() < 0.4 else 0.0
     streak = random.uniform(2, 8) if chance() < 0.4 else 1.0
     r, g, b = (float(c) for c in white)
     return Clouds(cover, (r, g, b), dark, streak, float(chance() < 0.4), random.randrange(1 << 20))
@@ -79,12 +79,19 @@ def daylight(random: Random, yaw: float) -> tuple[Light, Air]:
         np.array(draw_colour(random, random.uniform(*hue), (0.7 * s, min(1.0, 1.3 * s)), (0.8 * v, min(1.0, 1.2 * v))))
         for hue, s, v in (row.haze, row.zenith)
     )
-    fog = 10 ** random.uniform(-2.6, -1.7) if random.random() < 0.06 else 10 ** random.uniform(-4.5, -3)
+    fog = 10 ** random.uniform(-2.6, -1.7) if random.random() < 0.06 else 10 ** (random.uniform(-4.5, -3) + 0.3 * low)
     direct = row.direct * gain * np.array(row.colour)
     light = Light(np.array((sun[0], max(sun[1], 0.03), sun[2])), 0.0, direct, row.ambient * shade * cool)
     glow = np.array(row.glow) * math.exp(random.gauss(0, 0.3))
-    clouds = draw_clouds(random, 0.3 * direct + row.cloud, low)
+    clouds = draw_clouds(random, 0.3 * direct + row.cloud * (0.5 + 0.5 * haze / haze.max()), low)
     return light, Air(haze, fog, zenith, random.uniform(1.3, 3.2), sun, glow, clouds)
+
+
+def brightened(air: Air, gain: float) -> Air:
+    """The air of a world that is gain times as bright."""
+    haze, zenith, glow = (colour * gain for colour in (air.haze, air.zenith, air.glow))
+    r, g, b = (c * gain for c in air.clouds.colour)
+    return air._replace(haze=haze, zenith=zenith, glow=glow, clouds=air.clouds._replace(colour=(r, g, b)))
 
 
 def draw_light(random: Random, stand: Standpoint) -> tuple[Light, Air]:
@@ -104,9 +111,9 @@ def draw_light(random: Random, stand: Standpoint) -> tuple[Light, Air]:
     light = Light(np.array(at, float), power, direct * (1 + warm), ambient * (1 - 0.3 * warm))
     air = air._replace(fog=10 ** random.uniform(-4.5, -3.2))
     if stand.outside:
-        haze, zenith, glow = (colour * stand.outside for colour in (air.haze, air.zenith, air.glow))
+        air = brightened(air, stand.outside)
         sun = light.at / np.linalg.norm(light.at)
-        return light, air._replace(haze=haze, zenith=zenith, sun=sun, glow=glow if stand.sun else 0 * glow)
+        return light, air._replace(sun=sun) if stand.sun else air._replace(glow=0 * air.glow)
     haze = np.array(draw_colour(random, 0.1, (0, 0.1), (0.2, 0.9)))
     return light, air._replace(haze=haze, zenith=haze, glow=0 * haze, clouds=air.clouds._replace(cover=0.0))
 
@@ -137,7 +144,7 @@ def meter(random: Random, linear: np.ndarray, depth: np.ndarray, stand: Standpoi
     if not stand.lamp and not stand.sun and far.any() and not far.all():
         above, below = float(light[far].mean()), float(light[~far].mean())
         if above > 3 * below:
-            share = random.uniform(0.2, 1)
+            share = random.uniform(0.1, 1.1)
             return above**share * below ** (1 - share)
     return float(light.mean())
 
