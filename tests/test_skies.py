@@ -6,7 +6,6 @@ from random import Random
 
 import numpy as np
 import pytest
-
 from test_training import AIR, LIGHT
 
 from training.camera import daylight, meter

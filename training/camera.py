@@ -14,6 +14,7 @@ from .raycast import View
 from .standpoint import Standpoint
 from .things import draw_colour
 
+BURNT = 0.07  # of the pictures out of doors are overexposed, up to a paper-white sky
 LOW = 0.18  # of the pictures out of doors are taken for their low sun: two thirds of them towards it
 
 
@@ -45,6 +46,10 @@ WEATHER = {
     "night": Weather(0.04, 0, 0.03, 0.05, (0.5, 1.5), (0.8, 0.9, 1.2), (0, 0, 0),
                      (BLUE, 0.5, 0.04), (BLUE, 0.5, 0.015), 0.04),
 }  # fmt: skip
+
+
+def out_of_doors(stand: Standpoint) -> bool:
+    return not stand.lamp and not stand.sun
 
 
 def draw_sun(random: Random, height: float, yaw: float, low: bool) -> np.ndarray:
@@ -100,7 +105,7 @@ def draw_light(random: Random, stand: Standpoint) -> tuple[Light, Air]:
     Where no window shows the sky, no colour indoors is the sky's.
     """
     light, air = daylight(random, stand.yaw)
-    if not stand.lamp and not stand.sun:
+    if out_of_doors(stand):
         return light, air
     warm = np.array([1, 0.1, -1]) * random.uniform(-0.1, 0.3)
     low, high = (0.4, 1.1) if stand.bright else (0.2, 0.6)
@@ -141,7 +146,7 @@ def meter(random: Random, linear: np.ndarray, depth: np.ndarray, stand: Standpoi
     """The brightness that the camera takes for the middle. Before a bright sky it looks at the sky or at the ground."""
     limit = min(1.5, 2 * float(np.median(linear))) if stand.outside else 1.5  # a window does not darken the whole room
     light, far = np.minimum(linear, limit), np.isinf(depth)
-    if not stand.lamp and not stand.sun and far.any() and not far.all():
+    if out_of_doors(stand) and far.any() and not far.all():
         above, below = float(light[far].mean()), float(light[~far].mean())
         if above > 3 * below:
             share = random.uniform(0.1, 1.1)
@@ -150,7 +155,7 @@ def meter(random: Random, linear: np.ndarray, depth: np.ndarray, stand: Standpoi
 
 
 def draw_exposure(random: Random, linear: np.ndarray, depth: np.ndarray, stand: Standpoint) -> np.ndarray:
-    """Exposure, white balance, vignette. Bright rooms are overexposed, up to white walls without any shade."""
+    """Exposure, white balance, vignette. Bright rooms and skies are overexposed, up to white without any shade."""
     height, width = linear.shape[:2]
     warmth, tint = random.gauss(0.02, 0.08), random.gauss(0, 0.03)
     balance = np.exp(np.array([warmth, tint, -warmth], np.float32))
@@ -194,6 +199,8 @@ def develop(random: Random, exposed: np.ndarray, bright: bool) -> np.ndarray:
 
 def photograph(random: Random, linear: np.ndarray, depth: np.ndarray, stand: Standpoint) -> np.ndarray:
     """linear (H, W, 3) float32, depth (H, W) metres -> (H, W, 3) uint8: light, lens, film, sensor, JPEG."""
+    if out_of_doors(stand) and random.random() < BURNT:
+        stand = stand._replace(bright=True)
     exposed = draw_exposure(random, linear, depth, stand)
     exposed = draw_focus(random, exposed, depth, stand)
     if random.random() < 0.4:
