@@ -7,7 +7,7 @@ from checks import assert_close
 from training import families, metrics
 from training.dataset import Maps, create_maps, open_maps, render_split
 from training.evaluate import evaluate
-from training.light import Air, Light
+from training.light import Air, Clouds, Light
 from training.plan import Plan
 from training.primitives import BALL, BOX, CENTRE, CLASS, COLUMNS, CYLINDER, FIRST, HALF, KIND, PLANE, SCALE
 from training.raycast import View, cast
@@ -17,7 +17,8 @@ from training.things import CLASSES
 HEIGHT, WIDTH, TAN_X, TAN_Y = 24, 32, 0.8, 0.6
 VIEW = View(np.array([0.0, 1.5, 0.0]), np.eye(3), TAN_X, TAN_Y)
 LIGHT = Light(np.array([0.2, 1.0, -0.3]), 0.0, np.full(3, 0.7), np.full(3, 0.3))
-AIR = Air(np.full(3, 0.8), 1e-4, np.array([0.3, 0.5, 0.9]), 0.0, 7)
+CLEAR = Clouds(0.0, (0.8, 0.8, 0.8), 0.0, 1.0, 0.0, 7)
+AIR = Air(np.full(3, 0.8), 1e-4, np.array([0.3, 0.5, 0.9]), 2.2, np.array([0.0, 1.0, 0.0]), np.zeros(3), CLEAR)
 
 
 def primitive(kind, centre, half, label):

@@ -1,7 +1,7 @@
 """The light that comes from a surface point (Numba).
 
 One lamp or sun with hard shadows, ambient light dimmed near small things (each taken for its bounding ball), one mirror
-reflection without shadows, fog, and the sky.
+reflection without shadows, fog, and the sky with its sun and its clouds.
 """
 
 import math
@@ -29,7 +29,7 @@ from .primitives import (
     to_world,
 )
 from .rays import blocked, first_hit
-from .textures import clamp01, fractal, noise, texture
+from .textures import clamp01, noise, texture
 
 HORIZON = 3000.0  # metres; farther is sky
 LIFT = 1e-3  # of a shadow ray's start off the surface, so that it does not shade itself: relative, and metres
@@ -42,12 +42,23 @@ class Light(NamedTuple):
     ambient: np.ndarray
 
 
+class Clouds(NamedTuple):
+    cover: float  # 0..1
+    colour: tuple[float, float, float]  # where they are thin
+    dark: float  # 0..1: how much darker they are where they are thick
+    streak: float  # how many times as wide as deep; 1: round
+    low: float  # 0: they end above the horizon; 1: they reach it
+    seed: int
+
+
 class Air(NamedTuple):
     haze: np.ndarray  # (3,) colour of fog and horizon
     fog: float  # 1/m
     zenith: np.ndarray  # (3,) colour overhead
-    clouds: float  # 0..1
-    seed: int
+    rise: float  # how fast the horizon's colour goes over into the zenith's: it has at a height of 1 / rise
+    sun: np.ndarray  # (3,) unit direction to the sun that one sees
+    glow: np.ndarray  # (3,) how much brighter the sky is around it; 0: no sun is seen
+    clouds: Clouds
 
 
 class World(NamedTuple):
@@ -60,8 +71,10 @@ class World(NamedTuple):
     haze: tuple[float, float, float]
     fog: float
     zenith: tuple[float, float, float]
-    clouds: float
-    seed: int
+    rise: float
+    sun: tuple[float, float, float]
+    glow: tuple[float, float, float]
+    clouds: Clouds
     fine: float  # width of a pixel at depth 1
 
 
@@ -75,8 +88,33 @@ def three(numbers):
 def describe(light, air, fine):
     """The World of a light, an air and a pixel width at depth 1."""
     at, direct, ambient = three(light.at), three(light.direct), three(light.ambient)
-    haze, zenith = three(air.haze), three(air.zenith)
-    return World(at, light.power, direct, ambient, haze, air.fog, zenith, air.clouds, air.seed, fine)
+    haze, zenith, sun, glow = three(air.haze), three(air.zenith), three(air.sun), three(air.glow)
+    return World(at, light.power, direct, ambient, haze, air.fog, zenith, air.rise, sun, glow, air.clouds, fine)
+
+
+@njit(**JIT)
+def shine(world, dx, dy, dz):
+    """How many times its glow the sun, but for its disc, adds to sky and haze in the unit direction d."""
+    if world.glow[0] <= 0:
+        return 0.0
+    off = 1 - (dx * world.sun[0] + dy * world.sun[1] + dz * world.sun[2])
+    return 0.4 * math.exp(-4 * off) + 0.8 * math.exp(-50 * off)
+
+
+@njit(**JIT)
+def cloud_depth(world, dx, dy, dz):
+    """How much cloud stands in the unit direction d: 0 none, 1 opaque, above 1 thick."""
+    clouds, high = world.clouds, max(dy, 0.0)
+    stretch = 3.0 / (high + 0.12)
+    pixel = 0.5 * world.fine * stretch * stretch / 3  # in lattice units, from one row to the next
+    x, z, total, amplitude, frequency = dx * stretch / clouds.streak, dz * stretch, 0.0, 0.5, 1.0
+    for _ in range(4):
+        clear = clamp01(2 - 3 * frequency * pixel)
+        if clear <= 0:
+            break
+        total += clear * amplitude * (noise(x * frequency, 0.0, z * frequency, clouds.seed) - 0.5)
+        amplitude, frequency = amplitude * 0.55, frequency * 2.03
+    return max(0.0, (total - 0.12 + 0.3 * clouds.cover) * 4) * clamp01(high * 8.8 + clouds.low)
 
 
 @njit(**JIT)
@@ -84,16 +122,21 @@ def sky(world, dx, dy, dz):
     """Linear colour (r, g, b) of the sky in direction d."""
     s = 1 / math.sqrt(dx * dx + dy * dy + dz * dz)
     dx, dy, dz = dx * s, dy * s, dz * s
-    up, cloud = clamp01(dy * 2.2), 0.0
-    if world.clouds > 0:
-        stretch = 3.0 / (max(dy, 0.0) + 0.12)
-        cloud = (fractal(dx * stretch, dz * stretch, 0.0, world.seed, 0.05, 4) - 0.62 + 0.3 * world.clouds) * 4.0
-        cloud = clamp01(cloud) * min(1.0, up * 4)
-    haze, zenith, white = world.haze, world.zenith, world.direct
+    up, around, disc = clamp01(dy * world.rise), shine(world, dx, dy, dz), 0.0
+    if around > 0.8:
+        disc = 15 * math.exp(-6000 * (1 - (dx * world.sun[0] + dy * world.sun[1] + dz * world.sun[2])))
+    haze, zenith, glow, white = world.haze, world.zenith, world.glow, world.clouds.colour
+    cloud, grey, light = 0.0, 0.0, around + disc
+    if world.clouds.cover > 0:
+        thick = cloud_depth(world, dx, dy, dz)
+        cloud = min(1.0, thick)
+        grey = cloud * (1 - world.clouds.dark * clamp01(thick - 0.4))
+        light = light * (1 - cloud) + 4 * around * cloud * (1 - cloud)  # their edges are bright near the sun
+    low, high = (1 - up) * (1 - cloud), up * (1 - cloud)
     return (
-        (haze[0] * (1 - up) + zenith[0] * up) * (1 - cloud) + (0.3 * white[0] + 0.5) * cloud,
-        (haze[1] * (1 - up) + zenith[1] * up) * (1 - cloud) + (0.3 * white[1] + 0.5) * cloud,
-        (haze[2] * (1 - up) + zenith[2] * up) * (1 - cloud) + (0.3 * white[2] + 0.5) * cloud,
+        haze[0] * low + zenith[0] * high + glow[0] * light + white[0] * grey,
+        haze[1] * low + zenith[1] * high + glow[1] * light + white[1] * grey,
+        haze[2] * low + zenith[2] * high + glow[2] * light + white[2] * grey,
     )
 
 
@@ -205,5 +248,11 @@ def colour_seen(shapes, everything, shading, dimming, poster, world, p, ox, oy, 
         mx, my, mz = dx - back * nx, dy - back * ny, dz - back * nz
         mr, mg, mb = reflection(shapes, everything, poster, world, x, y, z, mx, my, mz)
         r, g, b = r + share * (mr - r), g + share * (mg - g), b + share * (mb - b)
-    clear, haze = math.exp(-world.fog * t * math.sqrt(dx * dx + dy * dy + dz * dz)), world.haze
-    return r * clear + haze[0] * (1 - clear), g * clear + haze[1] * (1 - clear), b * clear + haze[2] * (1 - clear)
+    length = math.sqrt(dx * dx + dy * dy + dz * dz)
+    clear, haze, glow, around = math.exp(-world.fog * t * length), world.haze, world.glow, 0.0
+    if clear < 0.98:
+        around = shine(world, dx / length, dy / length, dz / length)
+    r = r * clear + (haze[0] + glow[0] * around) * (1 - clear)
+    g = g * clear + (haze[1] + glow[1] * around) * (1 - clear)
+    b = b * clear + (haze[2] + glow[2] * around) * (1 - clear)
+    return r, g, b
