@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from checks import assert_close
 from columns import beside_numpy
-from cuda_column import CUDA, ROUNDING, in_use
+from cuda_column import CUDA, OWN, ROUNDING, in_use
 from test_ops import ATTENTION_OPTIONS, CONVOLUTIONS, GROUPED, OVERLAPPING
 
 from minidpt.ops import conv, pointwise, product_cuda
@@ -44,7 +44,7 @@ def test_large_tiles_are_taken_where_they_are_many(monkeypatch):
     taken, started = [], product_cuda.start
     monkeypatch.setattr(product_cuda, "start", lambda kernel, *args: (taken.append(kernel), started(kernel, *args)))
     for rows, inner, out in SIZES:
-        run(CUDA, "linear", random_arguments(("linear", [(rows, inner), (out, inner)], {}))[0], {})
+        run(OWN, "linear", random_arguments(("linear", [(rows, inner), (out, inner)], {}))[0], {})
     assert taken == [PRODUCTS[tile] for tile in (SMALL, SMALL, SMALL, LARGE, LARGE)]
 
 

@@ -12,10 +12,11 @@ pytest.importorskip("transformers", reason="training needs transformers; it come
 import training.__main__ as command  # noqa: E402
 import training.train  # noqa: E402
 from minidpt import DPTForDepthEstimation, DPTForSemanticSegmentation, pipeline  # noqa: E402
-from training import losses  # noqa: E402
-from training.dataset import open_maps, render_all  # noqa: E402
+from training import augment, losses  # noqa: E402
+from training.dataset import create_maps, open_maps, render_all  # noqa: E402
 from training.model import SIZE, build_mini, load_mini, save_mini  # noqa: E402
 from training.plan import CURVE, Piece, Plan  # noqa: E402
+from training.pool import Pool  # noqa: E402
 from training.tokens import restart_transformer  # noqa: E402
 from training.train import Trainer  # noqa: E402
 
@@ -41,17 +42,62 @@ def test_the_loss_ignores_scale_and_shift_but_for_its_anchor():
     assert float(wrong) > 1
 
 
+def numbered(folder, ready):
+    """Maps of four pictures, of which `ready` are rendered, that say everywhere which picture and pixel this is."""
+    create_maps(folder, 4, 32)
+    maps = open_maps(folder, "r+")
+    rows, columns = np.mgrid[:32, :32]
+    for i in range(4):
+        maps.rgb[i] = np.stack((rows, columns, np.full((32, 32), 40 + i)), -1)
+        maps.inverse[i] = rows / 32 + 4 * i
+        maps.label[i] = columns % 9
+    maps.family[ready] = 0
+    return maps
+
+
+def test_colour_depth_and_class_of_a_batch_are_of_the_same_pixels(tmp_path, monkeypatch):
+    monkeypatch.setattr(augment, "recolour", lambda rgb, _rng: rgb)
+    pool = Pool(numbered(tmp_path, [0, 1, 2, 3]), torch.device("cpu"))
+    turned = swapped = cropped = 0
+    for seed in range(40):
+        batch = augment.draw_batch(pool, np.array([2, 0, 3]), 32, np.random.default_rng(seed))
+        for k, picture in enumerate((2, 0, 3)):
+            numbers = np.rint((batch.pixels[k].numpy() * 0.5 + 0.5) * 255)
+            planes = sorted(numbers, key=lambda plane: (plane.min() >= 40, np.ptp(plane[0])))  # rows, columns, picture
+            row, column, own = planes
+            swapped += not np.array_equal(numbers, np.stack(planes))
+            turned += bool(column[0, 0] > column[0, -1])
+            cropped += bool(np.ptp(row) < 31)
+            assert (own == 40 + picture).all()
+            pixel = 1.5  # a crop is stretched: its colours lie up to that far from the nearest pixel, which depth has
+            depth_row = (batch.inverse[k].numpy() - 4 * picture) * 32
+            assert np.abs(depth_row - row).max() <= pixel
+            classes = np.array([augment.COARSE_OF[(column.astype(int) + d) % 9] for d in (-1, 0, 1)])
+            assert (classes == batch.classes[k].numpy()).any(0).all()
+    assert min(turned, swapped, cropped) > 5
+    assert max(turned, cropped) < 115
+
+
+def test_pictures_rendered_meanwhile_join_the_pool(tmp_path):
+    maps = numbered(tmp_path, [1, 3])
+    pool = Pool(open_maps(tmp_path), torch.device("cpu"))
+    assert pool.ready.tolist() == [1, 3]
+    maps.family[0] = 2
+    pool.refresh()
+    assert pool.ready.tolist() == [0, 1, 3]
+
+
 def test_a_stopped_run_goes_on_exactly(data, tmp_path):
     plan = Plan(samples=8, size=64, batch=2, warmup=1)
     maps = open_maps(data / "train")
     whole = Trainer(plan, maps, torch.device("cpu"))
-    expected = [whole.one_step() for _ in range(4)]
+    expected = [whole.one_step().item() for _ in range(4)]
     first = Trainer(plan, maps, torch.device("cpu"))
-    actual = [first.one_step() for _ in range(2)]
+    actual = [first.one_step().item() for _ in range(2)]
     first.save_state(tmp_path)
     second = Trainer(plan, maps, torch.device("cpu"))
     second.resume(tmp_path)
-    actual += [second.one_step() for _ in range(2)]
+    actual += [second.one_step().item() for _ in range(2)]
     assert_close(actual, expected, rtol=1e-6, name="losses")  # the same numbers, but for the order of threads' sums
     with pytest.raises(ValueError, match="was started with"):
         Trainer(Plan(seed=5, batch=2), maps, torch.device("cpu")).resume(tmp_path)
@@ -79,7 +125,7 @@ def test_the_averaged_weights_get_statistics_of_their_own(data):
 def take_steps(data, out, plan, *_device_init_resume):
     """What each process does in the next test, instead of a whole piece."""
     trainer = Trainer(plan, open_maps(data / "train"), torch.device("cpu"))
-    losses = [trainer.one_step() for _ in range(2)]
+    losses = [trainer.one_step().item() for _ in range(2)]
     torch.save({"losses": losses, "weights": trainer.model.state_dict()}, out / f"{trainer.rank}.pt")
 
 

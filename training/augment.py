@@ -1,4 +1,4 @@
-"""Pictures drawn from the memory maps, as a network should see them: cropped, mirrored, recoloured. (torch)"""
+"""Pictures as a network should see them: drawn from the pool where it is, cropped, mirrored, recoloured. (torch)"""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from .dataset import Maps
+from .pool import Pool
 from .things import COARSE_OF
 
 MEAN = STD = 0.5  # of pixel values in 0..1
@@ -20,9 +20,9 @@ def nearest_pixels(full: int, size: int) -> np.ndarray:
     return ((np.arange(size) + 0.5) * full / size).astype(int)
 
 
-def squeeze(rgb: np.ndarray, size: int) -> torch.Tensor:
+def squeeze(rgb: torch.Tensor, size: int) -> torch.Tensor:
     """rgb (N, H, H, 3) uint8 -> (N, 3, size, size) float32 in 0..1."""
-    squares = torch.from_numpy(rgb).permute(0, 3, 1, 2).float() / 255
+    squares = rgb.permute(0, 3, 1, 2).float() / 255
     same = rgb.shape[1] == size
     return squares if same else interpolate(squares, (size, size), mode="bilinear", antialias=True)
 
@@ -36,7 +36,8 @@ def recolour(rgb: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Random gamma, exposure, white balance and saturation per picture. rgb: (N, 3, H, W) in 0..1, so is the result"""
 
     def uniform(half_width: float, channels: int = 1) -> torch.Tensor:
-        return torch.from_numpy(rng.uniform(-half_width, half_width, (len(rgb), channels, 1, 1)).astype(np.float32))
+        drawn = rng.uniform(-half_width, half_width, (len(rgb), channels, 1, 1))
+        return torch.from_numpy(drawn.astype(np.float32)).to(rgb.device)
 
     rgb = rgb.clamp(1e-3, 1) ** uniform(GAMMA).exp() * uniform(EXPOSURE).exp() * uniform(BALANCE, 3).exp()
     grey = rgb.mean(1, keepdim=True)
@@ -51,27 +52,25 @@ class Batch(NamedTuple):
     classes: torch.Tensor  # (N, S, S) int64, index into things.COARSE
 
 
-def draw_batch(maps: Maps, index: np.ndarray, size: int, rng: np.random.Generator) -> Batch:
-    """Augmented pictures `index` (N,) of the maps at size x size.
+def draw_batch(pool: Pool, index: np.ndarray, size: int, rng: np.random.Generator) -> Batch:
+    """Augmented pictures `index` (N,) of the pool at size x size, on its device.
 
-    The crop's side is one per batch, its place one per picture.
+    The crop's side is one per batch, its place one per picture. What is drawn depends on rng alone, not on the device.
     """
-    full = maps.rgb.shape[1]
+    count, full = len(index), pool.rgb.shape[1]
     side = int(full * rng.uniform(SMALLEST_CROP, 1.0)) if rng.random() < CROP_SHARE else full
-    nearest = nearest_pixels(side, size)
-    pictures, inverses, labels = [], [], []
-    for i in index:
-        top, left = rng.integers(0, full - side + 1, 2)
-        columns = nearest[::-1] if (mirrored := rng.random() < MIRROR_SHARE) else nearest
-        picture = maps.rgb[i, top : top + side, left : left + side]
-        if mirrored:
-            picture = picture[:, ::-1]
-        if rng.random() < CHANNEL_SWAP_SHARE:
-            picture = picture[..., rng.permutation(3)]
-        pictures.append(picture)
-        seen = np.ix_(top + nearest, left + columns)
-        inverses.append(maps.inverse[i][seen])
-        labels.append(maps.label[i][seen])
-    pixels = to_pixels(recolour(squeeze(np.stack(pictures), size), rng))
-    inverse, classes = torch.from_numpy(np.stack(inverses)).float(), torch.from_numpy(COARSE_OF[np.stack(labels)])
-    return Batch(pixels, inverse, classes)
+    corner, mirrored = rng.integers(0, full - side + 1, (2, count)), rng.random(count) < MIRROR_SHARE
+    order = np.tile(np.arange(3), (count, 1))
+    channels = np.where(rng.random((count, 1)) < CHANNEL_SWAP_SHARE, rng.permuted(order, axis=1), order)
+
+    def there(array: np.ndarray) -> torch.Tensor:  # few numbers at a time: a card takes these without being waited for
+        return torch.from_numpy(array).to(pool.device)
+
+    picture, (top, left), straight = there(index), there(corner)[..., None], torch.arange(side, device=pool.device)
+    row, column = top + straight, left + torch.where(there(mirrored)[:, None], straight.flip(0), straight)
+    rgb = squeeze(pool.rgb[picture[:, None, None], row[:, :, None], column[:, None]], size)
+    rgb = rgb[torch.arange(count, device=pool.device)[:, None], there(channels)]
+    nearest = there(nearest_pixels(side, size))
+    seen = picture[:, None, None], row[:, nearest, None], column[:, None, nearest]
+    classes = there(COARSE_OF)[pool.label[seen].long()]
+    return Batch(to_pixels(recolour(rgb, rng)), pool.inverse[seen].float(), classes)

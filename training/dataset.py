@@ -55,8 +55,11 @@ def create_maps(folder: Path, count: int, size: int) -> None:
         array.flush()
 
 
-def open_maps(folder: Path, mode: str = "r") -> Maps:
-    """The maps of one split. A missing folder says which command makes it."""
+def open_maps(folder: Path, mode: str = "c") -> Maps:
+    """The maps of one split, by default such that nothing is written to the disk.
+
+    A missing folder says which command makes it.
+    """
     try:
         return Maps(*(np.load(folder / f"{name}.npy", mmap_mode=mode) for name in Maps._fields))
     except FileNotFoundError as error:

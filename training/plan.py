@@ -43,8 +43,11 @@ class Plan:
     cooldown: float = 0.2
     restart: bool = False  # the transformer's blocks, see tokens.restart_transformer
     seed: int = 0
+    snapshots: int = 10  # saved and scored on the way, at equal distances
 
     def __post_init__(self) -> None:
+        if self.snapshots < 1:
+            raise ValueError(f"{self.snapshots} snapshots: the last one is the result, so there has to be one")
         if self.processes < 1 or self.batch < 1 or self.batch % self.processes:
             raise ValueError(f"a batch of {self.batch} can't be shared by {self.processes} processes")
 

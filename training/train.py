@@ -2,7 +2,8 @@
 
 Speed on a CPU comes from five things: a narrow decoder (model.py), bfloat16 autocast, small pictures first, an
 allocator that keeps its memory (plan.py), and one process per core: threads wait for each other after every operation,
-processes once a step.
+processes once a step. On a graphics card it comes from recording the step (recorded.py), and from pictures that lie
+there (pool.py).
 """
 
 import json
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import update_bn
 
@@ -29,9 +30,11 @@ from .dataset import Maps, open_maps
 from .losses import class_loss, depth_loss
 from .model import Mini, build_mini, load_mini, save_mini
 from .plan import RUNS, Plan
+from .pool import Pool
+from .recorded import Recorded
 from .tokens import restart_transformer
 
-LOG_STEPS, SAVES = 50, 10  # a line every so many steps, so many snapshots a piece
+LOG_STEPS = 50  # a line every so many steps
 MOMENTS, DECAY, CLIP = (0.9, 0.98), 0.05, 1.0  # AdamW's betas and weight decay; the gradient's largest norm
 SMOOTH = 0.98  # of the point loss in the log, per step
 AVERAGE = 0.998  # of the averaged weights, per step; less in the beginning
@@ -47,50 +50,56 @@ class Trainer:
 
     def __init__(self, plan: Plan, maps: Maps, device: torch.device, init: Path | None = None):
         torch.manual_seed(plan.seed)
-        self.plan, self.maps, self.device = plan, maps, device
+        self.plan, self.pool, self.device = plan, Pool(maps, device), device
         self.rank = distributed.get_rank() if distributed.is_initialized() else 0
-        self.pool, self.step, self.point = maps.written(), 0, 0.0
-        self.model = (load_mini(init) if init else build_mini(self.draw().pixels)).to(device).train()
+        self.step, self.point = 0, torch.zeros((), device=device)
+        self.model = (load_mini(init) if init else build_mini(self.draw().pixels.cpu())).to(device).train()
         self.model.read_size(plan.size)
         if plan.restart:
-            restart_transformer(self.model.depth, self.draw(STATISTICS).pixels.to(device))
+            restart_transformer(self.model.depth, self.draw(STATISTICS).pixels)
         self.network: nn.Module = self.model
         if distributed.is_initialized():  # starts with rank 0's weights; static: DPT's deepest fusion has unused ones
             self.network = DistributedDataParallel(self.model, static_graph=True, gradient_as_bucket_view=True)
         matrices = [p for p in self.model.parameters() if p.ndim > 1]
         vectors = [p for p in self.model.parameters() if p.ndim <= 1]
         groups = [{"params": matrices, "weight_decay": DECAY}, {"params": vectors, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, plan.rate, betas=MOMENTS, fused=True)
+        self.rate = torch.tensor(plan.rate, device=device)  # a tensor: a recorded step reads it where it lies
+        recorded = device.type == "cuda"
+        self.optimiser = torch.optim.AdamW(groups, self.rate, betas=MOMENTS, fused=True, capturable=recorded)
         self.average = {name: value.detach().clone() for name, value in self.model.named_parameters()}
+        self.take = Recorded(self.descend) if recorded else self.descend
 
     def draw(self, count: int | None = None) -> Batch:
         """This process's part of the next batch, or `count` pictures: none twice, each augmented anew."""
         rng = np.random.default_rng((self.plan.seed, self.step, self.rank))
-        count = min(count or self.plan.batch // self.plan.processes, len(self.pool))
-        index = rng.choice(self.pool, count, replace=False, shuffle=False)
-        return draw_batch(self.maps, index, self.plan.size, rng)
+        count = min(count or self.plan.batch // self.plan.processes, len(self.pool.ready))
+        index = rng.choice(self.pool.ready, count, replace=False, shuffle=False)
+        return draw_batch(self.pool, index, self.plan.size, rng)
 
-    def one_step(self) -> float:
-        """Draw a batch, descend, average. Returns the loss."""
-        pixels, inverse, classes = (t.to(self.device) for t in self.draw())
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.plan.rate_at(self.step)
+    def descend(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """One step of the optimiser. Returns the loss and its point term."""
         with torch.autocast(self.device.type, torch.bfloat16):
-            predicted, logits = self.network(pixels)
-        loss, point = depth_loss(predicted.float(), inverse)
-        loss = loss + class_loss(logits.float(), classes)
+            predicted, logits = self.network(batch.pixels)
+        loss, point = depth_loss(predicted.float(), batch.inverse)
+        loss = loss + class_loss(logits.float(), batch.classes)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         self.optimiser.step()
+        return loss.detach(), point.detach()
+
+    def one_step(self) -> Tensor:
+        """Draw a batch, descend, average. Returns the loss, which a graphics card may still be at."""
+        self.rate.fill_(self.plan.rate_at(self.step))
+        loss, point = self.take(self.draw())
         self.step += 1
-        self.point = SMOOTH * self.point + (1 - SMOOTH) * point.item()
+        self.point.lerp_(point, 1 - SMOOTH)
         self.update_average(min(AVERAGE, (1 + self.step) / (10 + self.step)))
-        return loss.item()
+        return loss
 
     def recent_point(self) -> float:
         """The loss's point term, averaged over the last fifty steps or so."""
-        return self.point / (1 - SMOOTH**self.step)
+        return self.point.item() / (1 - SMOOTH**self.step)
 
     @torch.no_grad()
     def update_average(self, keep: float) -> None:
@@ -104,7 +113,7 @@ class Trainer:
         """
         model = deepcopy(self.model)
         model.load_state_dict(self.average, strict=False)  # all but batch norm's statistics
-        update_bn(self.draw(STATISTICS).pixels.to(self.device).split(TOGETHER), model)
+        update_bn(self.draw(STATISTICS).pixels.split(TOGETHER), model)
         return model
 
     def save_state(self, folder: Path) -> None:
@@ -120,10 +129,13 @@ class Trainer:
         state = torch.load(folder / STATE_FILE, map_location=self.device, weights_only=True)
         if state["plan"] != asdict(self.plan):
             raise ValueError(f"{folder} was started with {state['plan']}, not {asdict(self.plan)}")
-        self.step, self.point = state["step"], state["point"]
+        self.step = state["step"]
+        self.point.copy_(state["point"])
         self.model.load_state_dict(state["model"])
         self.average = state["average"]
         self.optimiser.load_state_dict(state["optimiser"])
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate
 
 
 def write_runs(
@@ -143,7 +155,7 @@ def write_runs(
 def train(
     data: Path, out: Path, plan: Plan, *, device: str = "cpu", init: Path | None = None, resume: bool = False
 ) -> None:
-    """Train on data/train; write snapshots to out/at10 ... out/at100, the result and its curve to out.
+    """Train on data/train; write plan.snapshots of them to out/at10 ... out/at100, the result and its curve to out.
 
     init: a saved folder to start from; its learning curve is gone on with. resume: continue the run that was killed in
     `out`.
@@ -176,23 +188,26 @@ def run_piece(data: Path, out: Path, plan: Plan, device: str, init: Path | None,
     curve = Curve(out if resume else init)
     count = sum(p.numel() for p in trainer.model.parameters())
     if trainer.rank == 0:
-        print(f"{count / 1e6:.2f} M parameters, {len(trainer.pool)} pictures, {plan}", flush=True)
+        print(f"{count / 1e6:.2f} M parameters, {len(trainer.pool.ready)} pictures, {plan}", flush=True)
     start = since = time.perf_counter()
     since_step = first_step = trainer.step
-    save_every = max(1, plan.steps // SAVES)
+    save_every = max(1, plan.steps // plan.snapshots)
     while trainer.step < plan.steps:
         loss = trainer.one_step()
-        if not math.isfinite(loss):
+        logs, saves = trainer.step % LOG_STEPS == 0, trainer.step % save_every == 0 or trainer.step == plan.steps
+        if (logs or saves) and not math.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss} at step {trainer.step}; start again with a lower --rate")
+        if logs:
+            trainer.pool.refresh()
         if trainer.rank:
             continue
-        if trainer.step % LOG_STEPS == 0:
+        if logs:
             now = time.perf_counter()
             speed = (trainer.step - since_step) * plan.batch / (now - since)
             since, since_step = now, trainer.step
             place = f"step {trainer.step}/{plan.steps} samples {trainer.step * plan.batch} size {plan.size}"
             print(f"{place} loss {loss:.3f} point {trainer.recent_point():.3f} {speed:.1f} samples/s", flush=True)
-        if trainer.step % save_every == 0 or trainer.step == plan.steps:
+        if saves:
             trainer.save_state(out)
             minutes = (time.perf_counter() - start) / 60
             folder = out / f"at{100 * trainer.step // plan.steps}"
@@ -201,6 +216,6 @@ def run_piece(data: Path, out: Path, plan: Plan, device: str, init: Path | None,
             curve.add((trainer.step - first_step) * plan.batch, minutes / 60, plan.size, trainer.recent_point(), scores)
             for where in (folder, out):  # a snapshot is as good a start for the next piece as the end
                 curve.write(where)
-                write_runs(where, init, plan, trainer.step * plan.batch, len(trainer.pool), minutes, device)
+                write_runs(where, init, plan, trainer.step * plan.batch, len(trainer.pool.ready), minutes, device)
     if trainer.rank == 0:
         shutil.copytree(out / "at100", out, dirs_exist_ok=True)
