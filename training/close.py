@@ -54,16 +54,16 @@ def bouquet(scene: Scene, random: Random) -> Subject:
     """One flower near, others of its kind around and behind it."""
     radius = 10 ** random.uniform(-1.6, -1)
     height = radius * random.uniform(3, 9)
-    facing = (math.pi + random.gauss(0, 0.5), random.uniform(0.2, 1.3))  # between the sky and the camera
+    facing = (math.pi + random.gauss(0, 0.5), random.uniform(0.0, 1.5))  # between the sky and the camera
     spots = [(0.0, height, 0.0)]
-    for _ in range(random.randrange(0, 6)):
+    for _ in range(random.randrange(0, 8)):
         z = random.uniform(0.5, 9) * radius
         spots.append((random.uniform(-1, 1) * (3 * radius + z), height + random.gauss(0, 1.2) * radius, z))
-    blooms(scene, spots, radius, 0.0, facing)
+    blooms(scene, spots, radius, 0.0, facing, near=True)
     for _ in range(random.randrange(3, 9)):
         z = random.uniform(2, 12) * radius
         bush(scene, random.uniform(-1, 1) * (2 * radius + z), z, height * random.uniform(0.3, 1), "leaf")
-    return Subject((0, height, 0), radius * random.uniform(0.9, 2))
+    return Subject((0, height, 0), radius * random.uniform(0.6, 1.7))
 
 
 def still_life(scene: Scene, random: Random) -> Subject:
