@@ -12,6 +12,7 @@ from .people import person
 from .plants import blooms, branches, bush, hedge, tree
 from .primitives import BALL, BOX, CYLINDER, PLANE
 from .standpoint import Daylight, Standpoint, aim
+from .thin import bicycle
 from .things import CEILING, GROUND, OBJECT, WALL, Scene, draw_look
 
 
@@ -54,16 +55,16 @@ def bouquet(scene: Scene, random: Random) -> Subject:
     """One flower near, others of its kind around and behind it."""
     radius = 10 ** random.uniform(-1.6, -1)
     height = radius * random.uniform(3, 9)
-    facing = (math.pi + random.gauss(0, 0.5), random.uniform(0.2, 1.3))  # between the sky and the camera
+    facing = (math.pi + random.gauss(0, 0.5), random.uniform(0.0, 1.5))  # between the sky and the camera
     spots = [(0.0, height, 0.0)]
-    for _ in range(random.randrange(0, 6)):
+    for _ in range(random.randrange(0, 8)):
         z = random.uniform(0.5, 9) * radius
         spots.append((random.uniform(-1, 1) * (3 * radius + z), height + random.gauss(0, 1.2) * radius, z))
-    blooms(scene, spots, radius, 0.0, facing)
+    blooms(scene, spots, radius, 0.0, facing, near=True)
     for _ in range(random.randrange(3, 9)):
         z = random.uniform(2, 12) * radius
         bush(scene, random.uniform(-1, 1) * (2 * radius + z), z, height * random.uniform(0.3, 1), "leaf")
-    return Subject((0, height, 0), radius * random.uniform(0.9, 2))
+    return Subject((0, height, 0), radius * random.uniform(0.6, 1.7))
 
 
 def still_life(scene: Scene, random: Random) -> Subject:
@@ -95,6 +96,15 @@ def perched(scene: Scene, random: Random) -> Subject:
         scene.add(CYLINDER, (0, height / 2, 0), (size * 0.25, height / 2, size * 0.25), "bark")
     bird(scene, scene.frame(0, 0, math.pi + random.choice((-1.2, 1.2)) + random.gauss(0, 0.5), height, size))
     return Subject((0, height + 0.4 * size, 0), random.uniform(0.4, 0.7) * size)
+
+
+def spokes(scene: Scene, random: Random) -> Subject:
+    """One wheel of a parked bicycle, from the side or at an angle; others behind it."""
+    yaw, end, gap = math.pi / 2 + random.gauss(0, 0.45), random.choice((-0.52, 0.55)), random.uniform(0.3, 0.7)
+    for k in range(random.choice((1, 2, 2, 3))):
+        frame = scene.frame(random.gauss(0, 0.15) * k, k * gap, yaw + random.gauss(0, 0.1) * k)
+        bicycle(scene, frame, near=k < 2)
+    return Subject((math.sin(yaw) * end, 0.36, math.cos(yaw) * end), random.uniform(0.22, 0.5))
 
 
 def outdoors(scene: Scene, random: Random, scale: float) -> None:
@@ -147,8 +157,8 @@ def indoors(scene: Scene, random: Random, scale: float, bright: bool) -> Dayligh
     return daylight
 
 
-INSIDE = {pet: 0.5, bust: 0.45, bouquet: 0.05, still_life: 0.9, toy: 0.85, perched: 0.05}  # share taken in rooms
-WEIGHTS = {pet: 0.36, bust: 0.24, bouquet: 0.18, still_life: 0.13, toy: 0.05, perched: 0.04}
+INSIDE = {pet: 0.5, bust: 0.45, bouquet: 0.05, still_life: 0.9, toy: 0.85, perched: 0.05, spokes: 0}  # taken in rooms
+WEIGHTS = {pet: 0.34, bust: 0.22, bouquet: 0.18, still_life: 0.13, toy: 0.05, perched: 0.04, spokes: 0.04}
 
 
 def close(scene: Scene, random: Random) -> Standpoint:

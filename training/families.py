@@ -12,6 +12,7 @@ from .animals import BREEDS, PETS, animal
 from .close import close
 from .indoor import corridor, room, tabletop
 from .outdoor import country, cycles, home, skyline, street
+from .peaks import peaks
 from .people import UPRIGHT, person
 from .primitives import BOX
 from .standpoint import Standpoint
@@ -55,8 +56,8 @@ def portrait(scene: Scene, random: Random) -> Standpoint:
 
 
 WEIGHTS = {
-    room: 0.27, street: 0.11, country: 0.08, home: 0.1, skyline: 0.03, tabletop: 0.08, corridor: 0.05, clutter: 0.02,
-    portrait: 0.07, close: 0.15, cycles: 0.04,
+    room: 0.27, street: 0.11, country: 0.06, home: 0.1, skyline: 0.03, tabletop: 0.08, corridor: 0.05, clutter: 0.02,
+    portrait: 0.07, close: 0.15, cycles: 0.04, peaks: 0.02,
 }  # fmt: skip
 BY_NAME = {family.__name__: family for family in WEIGHTS}
 NAMES = list(BY_NAME)

@@ -9,13 +9,13 @@ from .openings import THICK, draw_holes, wall
 from .outlook import Side, back_wall, fill_holes
 from .people import UPRIGHT, person
 from .primitives import BOX, CYLINDER
-from .seats import LONE, SEATS, round_table, seat
+from .seats import LONE, SEATS, SLINGS, extent, round_table, seat
 from .standpoint import Standpoint, aim
 from .textures import PLAIN
 from .thin import bicycle, stairs
 from .things import CEILING, GROUND, OPENING, WALL, Scene, draw_look
 
-CORNERS = 0.4  # share of the rooms in which one sees little more than a seat before a wall
+CORNERS = 0.5  # share of the rooms in which one sees little more than a seat before a wall
 DINING = ("dining_chair", "dining_chair", "shell_chair", "cantilever_chair", "stool", "safari_chair")
 
 
@@ -156,9 +156,13 @@ def room(scene: Scene, random: Random) -> Standpoint:
 
 
 def corner(scene: Scene, random: Random) -> Standpoint:
-    """One seat, or two, before a plain wall beside a window, with little else: as furniture is photographed."""
+    """One seat, or two, before a plain wall beside a window, with little else: as furniture is photographed.
+
+    Half of them are white before white. Most are seen whole, some are cut by the picture's border.
+    """
     uniform, chance, choice, gauss = random.uniform, random.random, random.choice, random.gauss
-    bright, lit_from = chance() < 0.5, choice((-1, 1))
+    light, lit_from = chance() < 0.5, choice((-1, 1))
+    bright = chance() < (0.7 if light else 0.4)
     w, d, h = uniform(1.0, 2.2), uniform(2.3, 4.0), uniform(2.4, 3.0)
     kinds = {}
     if chance() < 0.8:
@@ -166,15 +170,17 @@ def corner(scene: Scene, random: Random) -> Standpoint:
     if chance() < 0.35:
         kinds[choice(("near", "near", "far"))] = choice(("glass", "windows"))
     sides = plan_sides(scene, random, w, d, h, kinds)
-    shell(scene, random, sides, w, d, h, bright or chance() < 0.5)
+    shell(scene, random, sides, w, d, h, light or bright or chance() < 0.4)
     daylight = fill_holes(scene, random, sides, kinds)
-    name, x, z = choice(LONE), lit_from * uniform(-0.6, 0.4) * w, d - uniform(0.5, 1.3)
-    if chance() < 0.2:
+    x, z, first = lit_from * uniform(-0.6, 0.4) * w, d - uniform(0.5, 1.2), len(scene.rows)
+    if not light and chance() < 0.3:
         scene.put(choice(("armchair", "sofa", "chair", "plastic_chair", "stool")), x, z, math.pi + gauss(0, 0.6))
     else:
-        yaw, apart = math.pi + gauss(0, 0.9), choice((-1, 1)) * uniform(0.8, 1.3)
-        for k in range(choice((1, 1, 1, 2))):
-            seat(scene, random, name, scene.frame(x + k * apart, z + gauss(0, 0.1), yaw + gauss(0, 0.3)))
+        name, yaw, apart = choice(SLINGS if light else LONE), math.pi + gauss(0, 0.9), -lit_from * uniform(0.8, 1.3)
+        for k in range(choice((1, 1, 1, 1, 2))):
+            frame = scene.frame(x + k * apart, z + gauss(0, 0.1), yaw + gauss(0, 0.3))
+            seat(scene, random, name, frame, light=light)
+    middle, radius = extent(scene.rows[first:])
     beside = x + choice((-1, 1)) * uniform(0.55, 0.9)
     if chance() < 0.35:
         round_table(scene, random, beside, z + uniform(-0.3, 0.2))
@@ -188,12 +194,17 @@ def corner(scene: Scene, random: Random) -> Standpoint:
         scene.add(BOX, (x, 0.005, z - 0.2), (uniform(0.7, 1.3), 0.005, uniform(0.5, 0.9)), "carpet", GROUND)
     if chance() < 0.35:
         decorate(scene, random, [sides["far"]], bright, 1)
-    angle, far = gauss(0.2 * lit_from, 0.35), uniform(1.3, 3.0)
-    at_x, at_z = x - math.sin(angle) * far, z - math.cos(angle) * far
-    position = (max(0.3 - w, min(w - 0.3, at_x)), uniform(0.45, 1.5), max(0.15, at_z))
-    yaw, pitch = aim(position, (x + lit_from * uniform(-0.1, 0.35) * far, uniform(0.4, 0.9), z))
+    angle, far = gauss(0.2 * lit_from, 0.35), uniform(1.5, 3.2)
+    at_x, at_z = middle[0] - math.sin(angle) * far, middle[2] - math.cos(angle) * far
+    position = (max(0.45 - w, min(w - 0.45, at_x)), uniform(0.45, 1.5), max(0.15, at_z))
+    shown = uniform(1.0, 1.9) if chance() < 0.85 else uniform(0.6, 1.0)  # radii up and down, in a picture of 3:2
+    spare_x, spare_y = 0.8 * radius * max(0.2, 1.5 * shown - 1), 0.8 * radius * max(0.2, shown - 1)
+    target = (middle[0] + uniform(-1, 1) * spare_x, middle[1] + uniform(-1, 1) * spare_y, middle[2])
+    yaw, pitch = aim(position, target)
+    width = math.degrees(2 * math.atan(1.5 * shown * radius / math.dist(position, middle)))
+    width = min(80.0, max(40.0, width))
     lamp = (uniform(-w, w) * 0.7, h - 0.15, uniform(0.1, 0.7) * d)
-    return Standpoint(position, yaw, pitch, lamp, bright, width=(48, 76)).lit(daylight)
+    return Standpoint(position, yaw, pitch, lamp, bright, width=(width, width)).lit(daylight)
 
 
 def corridor(scene: Scene, random: Random) -> Standpoint:

@@ -2,24 +2,69 @@
 
 import math
 from random import Random
+from typing import NamedTuple
 
 from .frames import Frame, along
-from .primitives import BALL, BOX, CONE, CYLINDER
+from .primitives import BALL, BOX, CONE, CYLINDER, RING
+from .textures import PLAIN
 from .things import PLANT, Look, Scene, draw_look
 
 
-def flower(scene: Scene, frame: Frame, petal: Look, seeds: Look, count: int) -> None:
-    """A bloom of radius one frame unit at the frame's origin, open along y."""
+class Bloom(NamedTuple):
+    """Ranges from which one kind of flower is drawn; one unit is about its radius."""
+
+    petals: tuple[int, ...]  # in a row
+    rows: tuple[int, int]
+    width: tuple[float, float]  # half of it, times 3 / petals
+    droop: tuple[float, float]  # of the outer row, radians; below 0 it stands up
+    closing: float  # radians from row to row
+    core: tuple[float, float]  # the heart's radius
+    tall: tuple[float, float]  # the heart's height over its radius
+    lobed: float = 0.0  # how often a petal has two tips
+
+
+BLOOMS = {
+    "plain": Bloom((5, 6, 8, 10, 13, 16), (1, 2), (0.8, 1.3), (-0.6, 0.35), 0.35, (0.2, 0.4), (0.5, 1.1), 0.3),
+    "daisy": Bloom((13, 16, 21), (1, 2), (0.7, 1.0), (-0.3, 0.15), 0.12, (0.25, 0.4), (0.25, 0.7)),
+    "sunflower": Bloom((13, 16, 18), (2, 3), (0.8, 1.1), (-0.3, 0.1), 0.15, (0.4, 0.55), (0.12, 0.3)),
+    "coneflower": Bloom((8, 10, 12), (1, 2), (0.9, 1.3), (-0.1, 0.7), 0.25, (0.25, 0.4), (0.8, 1.5), 0.5),
+    "rose": Bloom((5, 6, 7), (3, 4), (0.9, 1.2), (-0.3, 0.0), 0.38, (0.12, 0.2), (0.8, 1.2)),
+}
+
+
+def heart(scene: Scene, frame: Frame, core: float, tall: float, seeds: Look, near: bool) -> None:
+    """A flower's middle: a ball, flat or high, often with a ring around it; near: with its florets."""
     random = scene.random
-    droop, width, core = random.uniform(-0.6, 0.35), random.uniform(0.8, 1.3) * 3 / count, random.uniform(0.2, 0.4)
-    for ring in range(random.choice((1, 1, 2))):
+    scene.fit(frame, BALL, (0, 0.05, 0), (core, core * tall, core), seeds, PLANT)
+    light = tuple(min(1.0, c * random.choice((0.4, 1.6, 2.5)) + 0.02) for c in seeds.first)
+    pollen = seeds._replace(texture=PLAIN, first=light, second=seeds.first)
+    if random.random() < 0.4:
+        scene.fit(frame, RING, (0, 0.08, 0), (core * random.uniform(0.9, 1.15), 0.07, core), pollen, PLANT)
+    if not near or random.random() < 0.3:
+        return
+    for k in range(random.choice((24, 36))):  # florets turn by the golden angle
+        share, angle = math.sqrt((k + 0.5) / 36), 2.4 * k
+        x, z, size = math.sin(angle) * share * core, math.cos(angle) * share * core, core * random.uniform(0.09, 0.14)
+        at = (x, 0.05 + core * tall * math.sqrt(max(0.0, 1 - share * share)), z)
+        scene.fit(frame, BALL, at, (size, 1.3 * size, size), pollen, PLANT)
+
+
+def flower(scene: Scene, frame: Frame, kind: str, petal: Look, seeds: Look, count: int, near: bool) -> None:
+    """A bloom of radius one frame unit at the frame's origin, open along y; near: more of its heart. 7 to 90 rows."""
+    random, bloom = scene.random, BLOOMS[kind]
+    uniform, gauss, lobed = random.uniform, random.gauss, random.random() < bloom.lobed
+    droop, core = uniform(*bloom.droop), uniform(*bloom.core)
+    width, rows = min(0.45, uniform(*bloom.width) * 3 / count), random.randint(*bloom.rows)
+    for row in range(rows):
         for k in range(count):
-            angle = 2 * math.pi * (k + 0.5 * ring) / count + random.gauss(0, 0.06)
-            rise, length = droop + random.gauss(0, 0.12) - 0.35 * ring, (0.5 - 0.12 * ring) * random.uniform(0.85, 1.1)
-            leaf = frame.within((0, 0, 0), (angle, rise, 0))
-            half = (min(width, 0.45), 0.035, length)
-            scene.fit(leaf, BALL, (0, 0.02, core * 0.6 + length), half, petal, PLANT, (0, 0, random.gauss(0, 0.15)))
-    scene.fit(frame, BALL, (0, 0.05, 0), (core, core * random.uniform(0.5, 1.1), core), seeds, PLANT)
+            angle = 2 * math.pi * (k + 0.5 * row) / count + gauss(0, 0.06)
+            rise, length = droop + gauss(0, 0.12) - bloom.closing * row, (0.5 - 0.09 * row) * uniform(0.85, 1.1)
+            for lobe in (-0.5, 0.5) if lobed else (0,):
+                leaf = frame.within((0, 0, 0), (angle + lobe * 0.7 * width, rise + gauss(0, 0.05), 0))
+                half = (width * (0.75 if lobe else 1), 0.035, length * uniform(0.9, 1.0))
+                roll = (0, 0, gauss(0, 0.15) + 0.4 * lobe)
+                scene.fit(leaf, BALL, (0, 0.02, core * 0.6 + length), half, petal, PLANT, roll)
+    heart(scene, frame, core, uniform(*bloom.tall), seeds, near)
 
 
 def stalk(scene: Scene, root, bloom, radius: float, green: Look) -> None:
@@ -34,16 +79,22 @@ def stalk(scene: Scene, root, bloom, radius: float, green: Look) -> None:
         scene.fit(leaf, BALL, (0, 0, 0.7 * radius), (0.25 * radius, 0.02 * radius, 0.7 * radius), green, PLANT)
 
 
-def blooms(scene: Scene, spots, radius: float, ground: float, facing) -> None:
-    """Flowers of one kind at spots (x, y, z), with stems down to the ground; open to about facing (yaw, pitch)."""
+def blooms(scene: Scene, spots, radius: float, ground: float, facing, near: bool = False) -> None:
+    """Flowers of one kind at spots (x, y, z), with stems down to the ground; open to about facing (yaw, pitch).
+
+    near: the first of them is close to the camera.
+    """
     random = scene.random
     petal, seeds, green = (draw_look(random, material) for material in ("petal", "seeds", "stem"))
-    count = random.choice((5, 6, 8, 10, 13, 16))
-    for spot in spots:
+    if random.random() < 0.4:  # tips of another colour
+        petal = petal._replace(second=draw_look(random, random.choice(("petal", "white"))).first)
+    kind = random.choice(("plain", *BLOOMS))
+    count = random.choice(BLOOMS[kind].petals)
+    for k, spot in enumerate(spots):
         size = radius * random.uniform(0.8, 1.2)
         yaw, pitch = facing[0] + random.gauss(0, 0.4), facing[1] + random.gauss(0, 0.35)
         frame = scene.frame(0, 0, 0).within(spot, (yaw, pitch, 0), size)
-        flower(scene, frame, petal, seeds, count)
+        flower(scene, frame, kind, petal, seeds, count, near and k == 0)
         root = (spot[0] + random.gauss(0, 0.5) * size, ground, spot[2] + random.gauss(0, 0.5) * size)
         stalk(scene, root, spot, size, green)
 

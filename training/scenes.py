@@ -7,6 +7,7 @@ import numpy as np
 
 from . import families
 from .camera import draw_light, draw_view, photograph
+from .drawing import draw
 from .primitives import CENTRE, CLASS, HALF, KIND, PLANE, TEXTURE, place
 from .raycast import View, cast
 from .textures import POSTER
@@ -15,6 +16,7 @@ from .things import GROUND, Scene
 POSTER_SEED, RETRY_SEED = 1 << 40, 1 << 41  # added to a seed; far from all seeds in use
 POSTER_SIZE = 64
 GAMMA = 2.2
+DRAWN = {"peaks": 0.4, "country": 0.04, "skyline": 0.05, "home": 0.01, "street": 0.01}  # share painted by hand
 ONE_SURFACE = 0.85  # a view with this much of one primitive teaches little
 
 
@@ -74,4 +76,7 @@ def render(
     if n > 1:
         linear = linear.reshape(height, n, width, n, 3).mean((1, 3))
         depth, label = (np.ascontiguousarray(a[n // 2 :: n, n // 2 :: n]) for a in (depth, label))
-    return Rendered(photograph(random, linear, depth, stand), depth, label, build.__name__)
+    rgb = photograph(random, linear, depth, stand)
+    if random.random() < DRAWN.get(build.__name__, 0.0):
+        rgb = draw(random, rgb, depth, label)
+    return Rendered(rgb, depth, label, build.__name__)

@@ -3,12 +3,13 @@
 A profile is a list of points (z, y) in metres, z ahead of who sits there and y up.
 """
 
+import math
 from itertools import pairwise
 from random import Random
 from typing import NamedTuple
 
-from .frames import Frame, along
-from .primitives import BALL, BOX, CYLINDER
+from .frames import Frame, Vector, along
+from .primitives import BALL, BOX, CENTRE, CYLINDER
 from .things import OBJECT, Look, Scene, draw_look
 
 Profile = tuple[tuple[float, float], ...]
@@ -151,6 +152,10 @@ SEATS = {
 }  # fmt: skip
 LONE = [name for name in SEATS if name not in ("bar_stool", "stool", "long_bench")]  # what is photographed for itself
 FRAMES = ("metal", "metal", "metal", "dark", "wood", "wood", "white")
+SLINGS = (
+    "cantilever_armchair", "cantilever_armchair", "rocking_armchair", "bentwood_lounge", "cantilever_with_arms",
+    "cantilever_chair", "easy_chair", "safari_chair", "shell_chair", "deck_chair",
+)  # with backs, and light where they stand before light walls  # fmt: skip
 COVERS = ("white", "white", "white", "cloth", "cloth", "dark", "wood", "paint", "wicker")
 
 
@@ -185,13 +190,14 @@ def star(scene: Scene, frame: Frame, height: float, look: Look) -> None:
         scene.rod(arm, (0, 0.09, 0), (0, 0.04, 0.3), 0.018, look)
 
 
-def seat(scene: Scene, random: Random, name: str, frame: Frame, rounds: int = 2) -> None:
-    """One seat of the table above, stretched at random; rounds: how finely it is bent. 15 to 90 rows."""
+def seat(scene: Scene, random: Random, name: str, frame: Frame, rounds: int = 2, light: bool = False) -> None:
+    """One seat of the table above, stretched at random; rounds: how finely it is bent; light: white. 15 to 90 rows."""
     plan, uniform = SEATS[name], random.uniform
     wide, high, deep = plan.half_width * uniform(0.85, 1.2), uniform(0.92, 1.1), uniform(0.9, 1.15)
     material = random.choice(FRAMES)
-    metal, cover = draw_look(random, material), draw_look(random, random.choice(COVERS))
+    metal, cover = draw_look(random, material), draw_look(random, "white" if light else random.choice(COVERS))
     flat, radius, thick = material == "wood" or random.random() < 0.25, uniform(0.01, 0.02), uniform(*plan.thick)
+    radius *= uniform(1, 1.5) if light else 1
 
     def stretched(profile: Profile, rounds: int) -> list:
         return rounded([(z * deep, y * high) for z, y in profile], rounds)
@@ -212,6 +218,13 @@ def seat(scene: Scene, random: Random, name: str, frame: Frame, rounds: int = 2)
         star(scene, frame, plan.foot * high, metal)
     if random.random() < 0.12:
         scene.fit(frame, BALL, (0, 0.52, -0.12), (0.2, 0.18, 0.09), "cloth", OBJECT, (0, -0.3, 0))
+
+
+def extent(rows: list) -> tuple[Vector, float]:
+    """The middle of what lies in the rows, and the metres from there to its farthest row's middle."""
+    low, high = (tuple(edge(row[CENTRE + k] for row in rows) for k in range(3)) for edge in (min, max))
+    middle = tuple((a + b) / 2 for a, b in zip(low, high, strict=True))
+    return middle, max(math.dist(middle, row[CENTRE : CENTRE + 3]) for row in rows)
 
 
 def round_table(scene: Scene, random: Random, x: float, z: float) -> None:

@@ -10,7 +10,7 @@ from numba import njit
 
 from .primitives import CUT, FIRST, HALF, JIT, SCALE, SECOND, SEED, TEXTURE
 
-PLAIN, CHECKER, BRICK, STRIPE, WOOD, SPECKLE, CLOUDY, FACADE, PATCH, POSTER, LEAVES, GRID = range(12)
+PLAIN, CHECKER, BRICK, STRIPE, WOOD, SPECKLE, CLOUDY, FACADE, PATCH, POSTER, LEAVES, GRID, PETAL = range(13)
 FADES = 0.75  # from a distance a surface of which more than this is cut away is not there, and any other is whole
 
 
@@ -103,6 +103,11 @@ def texture(shapes, p, x, y, z, u, v, pixel, poster):
         half_width = 0.18 + 0.22 * hash01(3, 5, 7, seed)
         if abs(u - i - 0.5) < half_width and abs(v - j - 0.5) < 0.33:  # a window, bright or dark
             mix, mean, strength = 1.0, 0.4, 0.15 + 0.75 * hash01(i, j, 0, seed) ** 2
+    elif kind == PETAL:  # veins from its root at z -1 to a tip of the second colour
+        across, out = x / (scale * shapes[p, HALF]), z / (scale * shapes[p, HALF + 2])
+        tip = clamp01((across * across + out * out - 0.35) * (0.6 + 0.6 * out))
+        mix, mean = clamp01(tip + 0.9 * noise(6 * across, 0, 0.8 * out, seed) - 0.3), clamp01(tip + 0.15)
+        pixel *= 5 / (scale * shapes[p, HALF])
     elif kind == PATCH:  # books, parcels, quilts: a random colour per cell
         i = math.floor(3 * u)
         j = math.floor(v + 0.35 * hash01(i, 0, 0, seed))

@@ -13,7 +13,7 @@ import numpy as np
 from .catalogue import THINGS
 from .frames import Frame, Vector, along, standing
 from .primitives import CYLINDER
-from .textures import BRICK, CHECKER, CLOUDY, FACADE, LEAVES, PATCH, PLAIN, POSTER, SPECKLE, STRIPE, WOOD
+from .textures import BRICK, CHECKER, CLOUDY, FACADE, LEAVES, PATCH, PETAL, PLAIN, POSTER, SPECKLE, STRIPE, WOOD
 
 CLASSES = ("sky", "ground", "wall", "ceiling", "object", "plant", "being", "vehicle", "opening")
 SKY, GROUND, WALL, CEILING, OBJECT, PLANT, BEING, VEHICLE, OPENING = range(9)
@@ -106,8 +106,8 @@ MATERIALS = {
     "autumn": Material((0.03, 0.07, 0.11), (0.5, 1), (0.2, 0.6), (LEAVES,), (-0.2, 0.6), 1.2, cut=(0.1, 0.5)),
     "bark": Material(BROWNS, (0.1, 0.5), (0.04, 0.3), (WOOD, CLOUDY), (0.3, 0.9), 0.8),
     "stem": Material((0.22, 0.26), (0.4, 0.8), (0.08, 0.35), (PLAIN,)),
-    "petal": Material(BLOOMS, (0.3, 1.05), (0.35, 0.95), (PLAIN, PLAIN, CLOUDY, STRIPE), (0.8, 1.6), 0.2),
-    "seeds": Material((0.06, 0.1, 0.13), (0.6, 1), (0.05, 0.6), (SPECKLE, CHECKER), (1.6, 2.0), 1.2),
+    "petal": Material(BLOOMS, (0.3, 1.05), (0.35, 0.95), (PETAL, PETAL, PETAL, PLAIN, CLOUDY), (0.8, 1.6), 0.2),
+    "seeds": Material((0.06, 0.1, 0.13), (0.6, 1), (0.02, 0.7), (SPECKLE, CHECKER, CLOUDY), (1.6, 2.2), 1.2),
     "fruit": Material((0.0, 0.02, 0.06, 0.12, 0.2), (0.6, 1), (0.25, 0.8), (PLAIN, CLOUDY), (1, 1.6), gloss=(0, 0.1)),
     "food": Material((0.05, 0.08, 0.1), (0.4, 0.9), (0.15, 0.7), (CLOUDY, SPECKLE), (1.2, 1.7), 0.8),
     "crop": Material((0.03, 0.08, 0.2, 0.3), (0.5, 1), (0.2, 0.7), (PATCH, SPECKLE, CHECKER), (0.9, 1.2), 1.2),
