@@ -159,3 +159,17 @@ def test_the_rate_rises_stays_and_falls():
     assert rates[75] == pytest.approx(plan.rate / 2)
     assert rates[100] == 0
     assert Plan(samples=1600, warmup=10, cooldown=0).rate_at(99) == plan.rate
+
+
+@pytest.mark.parametrize(("steps", "snapshots"), [(100, 10), (11719, 5), (7, 5), (3, 10), (1, 1)])
+def test_a_piece_takes_its_snapshots_at_equal_distances_and_at_its_end(steps, snapshots):
+    plan = Plan(samples=16 * steps, batch=16, snapshots=snapshots)
+    saved = [step for step in range(1, steps + 1) if plan.saves_at(step)]
+    assert len(saved) == min(steps, snapshots)
+    assert saved[-1] == steps
+    assert np.ptp(np.diff([0, *saved])) <= 1
+
+
+def test_a_piece_without_a_snapshot_is_refused():
+    with pytest.raises(ValueError, match="0 snapshots"):
+        Plan(snapshots=0)

@@ -55,6 +55,10 @@ class Plan:
     def steps(self) -> int:
         return math.ceil(self.samples / self.batch)
 
+    def saves_at(self, step: int) -> bool:
+        """Is a snapshot due after so many steps? After the last one it always is."""
+        return step * self.snapshots // self.steps > (step - 1) * self.snapshots // self.steps
+
     def rate_at(self, step: int) -> float:
         rise = min(1.0, (step + 1) / self.warmup)
         left = 1 - step / self.steps

@@ -155,7 +155,7 @@ def write_runs(
 def train(
     data: Path, out: Path, plan: Plan, *, device: str = "cpu", init: Path | None = None, resume: bool = False
 ) -> None:
-    """Train on data/train; write plan.snapshots of them to out/at10 ... out/at100, the result and its curve to out.
+    """Train on data/train; write plan.snapshots of them, the last to out/at100, the result and its curve to out.
 
     init: a saved folder to start from; its learning curve is gone on with. resume: continue the run that was killed in
     `out`.
@@ -191,10 +191,9 @@ def run_piece(data: Path, out: Path, plan: Plan, device: str, init: Path | None,
         print(f"{count / 1e6:.2f} M parameters, {len(trainer.pool.ready)} pictures, {plan}", flush=True)
     start = since = time.perf_counter()
     since_step = first_step = trainer.step
-    save_every = max(1, plan.steps // plan.snapshots)
     while trainer.step < plan.steps:
         loss = trainer.one_step()
-        logs, saves = trainer.step % LOG_STEPS == 0, trainer.step % save_every == 0 or trainer.step == plan.steps
+        logs, saves = trainer.step % LOG_STEPS == 0, plan.saves_at(trainer.step)
         if (logs or saves) and not math.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss} at step {trainer.step}; start again with a lower --rate")
         if logs:
