@@ -151,6 +151,11 @@ def test_a_batch_that_processes_cannot_share_is_refused():
         Plan(batch=15, processes=2)
 
 
+def test_a_card_is_for_one_process(tmp_path):
+    with pytest.raises(ValueError, match="2 processes are for the cores of a CPU; on cuda there is one"):
+        training.train.train(tmp_path, tmp_path, Plan(processes=2), device="cuda")
+
+
 def zero_blocks(model):
     """Switch the transformer off: every block adds nothing."""
     for layer in model.depth.dpt.encoder.layer:

@@ -113,7 +113,7 @@ def run_recipe(a: argparse.Namespace) -> tuple[Path, Path]:
         render_all(data, pictures, a.held_out, rendered, a.workers, a.seed + scenes)
         done = (folder / "model.safetensors").exists()
         if not (a.resume and done):
-            seeded = replace(plan, seed=a.seed + plan.seed)
+            seeded = replace(plan, seed=a.seed + plan.seed, processes=plan.processes if a.device == "cpu" else 1)
             resume = a.resume and (folder / "state.pt").exists()
             train(data, folder, seeded, device=a.device, init=before, resume=resume)
     return folder, data

@@ -76,13 +76,18 @@ def architecture(config: DPTConfig, parameters: int) -> str:
 
 def history(runs: list[dict]) -> str:
     """All runs in words, with their sums; what each of them was stands in runs.json."""
-    samples, hours = sum(run["samples"] for run in runs), sum(run["minutes"] for run in runs) / 60
-    machines = " and ".join(dict.fromkeys(run["machine"] for run in runs))
-    seen = Counter[int]()
+    sizes, machines, minutes = Counter[int](), Counter[str](), Counter[str]()
     for run in runs:
-        seen[run["plan"]["size"]] += run["samples"]
-    sizes = ", ".join(f"{seen[size]:,} at {size}" for size in sorted(seen))
-    return f"{samples:,} samples in {hours:.1f} hours on {machines} ({sizes} pixels), in {len(runs)} pieces"
+        sizes[run["plan"]["size"]] += run["samples"]
+        machines[run["machine"]] += run["samples"]
+        minutes[run["machine"]] += run["minutes"]
+    shares = [f"{machines[name]:,} in {duration(minutes[name])} on {name}" for name in machines]
+    pixels = ", ".join(f"{sizes[size]:,} at {size}" for size in sorted(sizes))
+    return f"{machines.total():,} samples in {len(runs)} pieces: {', '.join(shares)}; {pixels} pixels"
+
+
+def duration(minutes: float) -> str:
+    return f"{minutes / 60:.1f} hours" if minutes >= 60 else f"{minutes:.0f} minutes"
 
 
 def card(scores: dict, gates: list[Gate], runs: list[dict], config: DPTConfig, parameters: int) -> str:
@@ -103,8 +108,8 @@ def card(scores: dict, gates: list[Gate], runs: list[dict], config: DPTConfig, p
         "The gates, on photographs: AbsRel after scale and shift, with a measured depth, beside the plane that fits it "
         "best; correlation with a large model's answer beside that of the height in the picture; and the order of near "
         "and far, a rank correlation with either before any fit. None of these photographs was trained on, but the "
-        "scenes were drawn with them in view (close heads, seats of bent tubes, terraces behind glass): a passed gate "
-        "is a goal reached, not what other photographs will give.",
+        "scenes were drawn with them in view (close heads, seats of bent tubes, terraces behind glass, wheels, low "
+        "suns, ink drawings): a passed gate is a goal reached, not what other photographs will give.",
         "",
         *format_gates(gates),
         "",

@@ -160,6 +160,8 @@ def train(
     init: a saved folder to start from; its learning curve is gone on with. resume: continue the run that was killed in
     `out`.
     """
+    if device != "cpu" and plan.processes > 1:
+        raise ValueError(f"{plan.processes} processes are for the cores of a CPU; on {device} there is one")
     job = (data, out, plan, device, init, resume)
     if plan.processes == 1:
         run_piece(*job)
