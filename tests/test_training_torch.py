@@ -17,6 +17,7 @@ from training.dataset import create_maps, open_maps, render_all  # noqa: E402
 from training.model import SIZE, build_mini, load_mini, save_mini  # noqa: E402
 from training.plan import CURVE, Piece, Plan  # noqa: E402
 from training.pool import Pool  # noqa: E402
+from training.recorded import WARM  # noqa: E402
 from training.tokens import restart_transformer  # noqa: E402
 from training.train import Trainer  # noqa: E402
 
@@ -101,6 +102,17 @@ def test_a_stopped_run_goes_on_exactly(data, tmp_path):
     assert_close(actual, expected, rtol=1e-6, name="losses")  # the same numbers, but for the order of threads' sums
     with pytest.raises(ValueError, match="was started with"):
         Trainer(Plan(seed=5, batch=2), maps, torch.device("cpu")).resume(tmp_path)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="records a step on a graphics card")
+def test_a_recorded_step_is_the_step(data):
+    plan, maps, card = Plan(samples=16, size=64, batch=2, warmup=1), open_maps(data / "train"), torch.device("cuda")
+    plain, recorded = Trainer(plan, maps, card), Trainer(plan, maps, card)
+    plain.take = plain.descend
+    expected = [plain.one_step().item() for _ in range(8)]
+    actual = [recorded.one_step().item() for _ in range(8)]
+    assert recorded.take.taken == 8 > WARM + 1
+    assert_close(actual, expected, rtol=0.05, name="losses")  # bfloat16, and sums in any order
 
 
 def test_the_averaged_weights_get_statistics_of_their_own(data):
