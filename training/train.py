@@ -65,6 +65,8 @@ class Trainer:
         groups = [{"params": matrices, "weight_decay": DECAY}, {"params": vectors, "weight_decay": 0.0}]
         self.rate = torch.tensor(plan.rate, device=device)  # a tensor: a recorded step reads it where it lies
         recorded = device.type == "cuda"
+        if recorded and len(self.pool.ready) < plan.batch:
+            raise ValueError(f"{len(self.pool.ready)} pictures are rendered so far; every step takes {plan.batch}")
         self.optimiser = torch.optim.AdamW(groups, self.rate, betas=MOMENTS, fused=True, capturable=recorded)
         self.average = {name: value.detach().clone() for name, value in self.model.named_parameters()}
         self.take = Recorded(self.descend) if recorded else self.descend
