@@ -63,7 +63,7 @@ def draw_batch(pool: Pool, index: np.ndarray, size: int, rng: np.random.Generato
     order = np.tile(np.arange(3), (count, 1))
     channels = np.where(rng.random((count, 1)) < CHANNEL_SWAP_SHARE, rng.permuted(order, axis=1), order)
 
-    def there(array: np.ndarray) -> torch.Tensor:  # few numbers at a time: a card takes these without being waited for
+    def there(array: np.ndarray) -> torch.Tensor:  # little to send: places and choices, not pixels
         return torch.from_numpy(array).to(pool.device)
 
     picture, (top, left), straight = there(index), there(corner)[..., None], torch.arange(side, device=pool.device)
