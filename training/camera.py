@@ -14,6 +14,7 @@ from .raycast import View
 from .standpoint import Standpoint
 from .things import draw_colour
 
+GAMMA = 2.2  # between linear light and what a picture stores
 BURNT = 0.07  # of the pictures out of doors are overexposed, up to a paper-white sky
 LOW = 0.18  # of the pictures out of doors are taken for their low sun: two thirds of them towards it
 

@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 from PIL import Image
 
-from .camera import blur
+from .camera import GAMMA, blur
 from .things import SKY, draw_colour
 
 STEP = 0.04  # how far, as a share of it, 1 / depth leaves a straight line at an edge; along a plane it is straight
@@ -64,7 +64,7 @@ def draw_ink(random: Random, rng: np.random.Generator, grey: np.ndarray, depth: 
 
 def draw_paper(random: Random, rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """Paper, silk or a wall's plaster, (height, width, 3) about 0..1."""
-    sheet = np.array(draw_colour(random, 0.1, (0.02, 0.55), (0.35, 1.0)), np.float32) ** (1 / 2.2)
+    sheet = np.array(draw_colour(random, 0.1, (0.02, 0.55), (0.35, 1.0)), np.float32) ** (1 / GAMMA)
     uneven = waves(rng, height, width, (4, 4)) - 0.5 + 0.5 * (waves(rng, height, width, (height // 2, 6)) - 0.5)
     return sheet * (1 + random.uniform(0.02, 0.16) * uneven[..., None])
 

@@ -3,7 +3,7 @@
 import math
 from random import Random
 
-from .outlook import house
+from .outdoor import house
 from .plants import bush, tree
 from .primitives import BLOB, BOX, CONE, PLANE
 from .standpoint import Standpoint, aim

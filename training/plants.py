@@ -23,7 +23,7 @@ class Bloom(NamedTuple):
     lobed: float = 0.0  # how often a petal has two tips
 
 
-BLOOMS = {
+FLOWERS = {
     "plain": Bloom((5, 6, 8, 10, 13, 16), (1, 2), (0.8, 1.3), (-0.6, 0.35), 0.35, (0.2, 0.4), (0.5, 1.1), 0.3),
     "daisy": Bloom((13, 16, 21), (1, 2), (0.7, 1.0), (-0.3, 0.15), 0.12, (0.25, 0.4), (0.25, 0.7)),
     "sunflower": Bloom((13, 16, 18), (2, 3), (0.8, 1.1), (-0.3, 0.1), 0.15, (0.4, 0.55), (0.12, 0.3)),
@@ -51,7 +51,7 @@ def heart(scene: Scene, frame: Frame, core: float, tall: float, seeds: Look, nea
 
 def flower(scene: Scene, frame: Frame, kind: str, petal: Look, seeds: Look, count: int, near: bool) -> None:
     """A bloom of radius one frame unit at the frame's origin, open along y; near: more of its heart. 7 to 90 rows."""
-    random, bloom = scene.random, BLOOMS[kind]
+    random, bloom = scene.random, FLOWERS[kind]
     uniform, gauss, lobed = random.uniform, random.gauss, random.random() < bloom.lobed
     droop, core = uniform(*bloom.droop), uniform(*bloom.core)
     width, rows = min(0.45, uniform(*bloom.width) * 3 / count), random.randint(*bloom.rows)
@@ -88,8 +88,8 @@ def blooms(scene: Scene, spots, radius: float, ground: float, facing, near: bool
     petal, seeds, green = (draw_look(random, material) for material in ("petal", "seeds", "stem"))
     if random.random() < 0.4:  # tips of another colour
         petal = petal._replace(second=draw_look(random, random.choice(("petal", "white"))).first)
-    kind = random.choice(("plain", *BLOOMS))
-    count = random.choice(BLOOMS[kind].petals)
+    kind = random.choice(("plain", *FLOWERS))
+    count = random.choice(FLOWERS[kind].petals)
     for k, spot in enumerate(spots):
         size = radius * random.uniform(0.8, 1.2)
         yaw, pitch = facing[0] + random.gauss(0, 0.4), facing[1] + random.gauss(0, 0.35)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import families
-from .camera import draw_light, draw_view, photograph
+from .camera import GAMMA, draw_light, draw_view, photograph
 from .drawing import draw
 from .primitives import CENTRE, CLASS, HALF, KIND, PLANE, TEXTURE, place
 from .raycast import View, cast
@@ -15,7 +15,6 @@ from .things import GROUND, Scene
 
 POSTER_SEED, RETRY_SEED = 1 << 40, 1 << 41  # added to a seed; far from all seeds in use
 POSTER_SIZE = 64
-GAMMA = 2.2
 DRAWN = {"peaks": 0.4, "country": 0.04, "skyline": 0.05, "home": 0.01, "street": 0.01}  # share painted by hand
 ONE_SURFACE = 0.85  # a view with this much of one primitive teaches little
 

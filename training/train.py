@@ -51,6 +51,9 @@ class Trainer:
     def __init__(self, plan: Plan, maps: Maps, device: torch.device, init: Path | None = None):
         torch.manual_seed(plan.seed)
         self.plan, self.pool, self.device = plan, Pool(maps, device), device
+        recorded = device.type == "cuda"
+        if recorded and len(self.pool.ready) < plan.batch:
+            raise ValueError(f"{len(self.pool.ready)} pictures are rendered so far; every step takes {plan.batch}")
         self.rank = distributed.get_rank() if distributed.is_initialized() else 0
         self.step, self.point = 0, torch.zeros((), device=device)
         self.model = (load_mini(init) if init else build_mini(self.draw().pixels.cpu())).to(device).train()
@@ -64,9 +67,6 @@ class Trainer:
         vectors = [p for p in self.model.parameters() if p.ndim <= 1]
         groups = [{"params": matrices, "weight_decay": DECAY}, {"params": vectors, "weight_decay": 0.0}]
         self.rate = torch.tensor(plan.rate, device=device)  # a tensor: a recorded step reads it where it lies
-        recorded = device.type == "cuda"
-        if recorded and len(self.pool.ready) < plan.batch:
-            raise ValueError(f"{len(self.pool.ready)} pictures are rendered so far; every step takes {plan.batch}")
         self.optimiser = torch.optim.AdamW(groups, self.rate, betas=MOMENTS, fused=True, capturable=recorded)
         self.average = {name: value.detach().clone() for name, value in self.model.named_parameters()}
         self.take = Recorded(self.descend) if recorded else self.descend
@@ -198,7 +198,7 @@ def run_piece(data: Path, out: Path, plan: Plan, device: str, init: Path | None,
     while trainer.step < plan.steps:
         loss = trainer.one_step()
         logs, saves = trainer.step % LOG_STEPS == 0, plan.saves_at(trainer.step)
-        if (logs or saves) and not math.isfinite(loss):
+        if (logs or saves) and not math.isfinite(loss):  # what is not finite stays so; asking makes a card wait
             raise FloatingPointError(f"the loss is {loss} at step {trainer.step}; start again with a lower --rate")
         if logs:
             trainer.pool.refresh()
